@@ -1,0 +1,43 @@
+/**
+ * The log: one structured line per event. Emoji live in the message, everything a machine reads in fields
+ * (`event`, `room`, `user`, `connections`). Tokens and document content are never logged.
+ */
+import { pino, type Logger } from "pino";
+import pretty from "pino-pretty";
+
+export type Log = Logger;
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "pretty" | "json";
+}
+
+/** Writes to stdout, synchronously: the last line before a crash is the one that is needed. */
+export function createLog({ level, format }: LogOptions): Log {
+  if (format === "json") return pino({ level, base: null }, pino.destination({ fd: 1, sync: true }));
+  const stream = pretty({ colorize: true, singleLine: true, sync: true, ignore: "pid,hostname,event" });
+  return pino({ level, base: null }, stream);
+}
+
+/**
+ * Hocuspocus, y-protocols and crossws report through `console`. Without this their lines would be the only unstructured ones
+ * in a JSON log, and a log collector would lose exactly the errors.
+ */
+export function routeConsole(log: Log): void {
+  const library = log.child({ event: "library" });
+  const write =
+    (level: "debug" | "warn" | "error") =>
+    (...parts: readonly unknown[]): void => {
+      const error = parts.find((part) => part instanceof Error);
+      const text = parts.filter((part) => typeof part === "string").join(" ");
+      library[level](error ? { err: error } : {}, text || "(no text)");
+    };
+  Object.assign(console, {
+    log: write("debug"),
+    info: write("debug"),
+    warn: write("warn"),
+    error: write("error"),
+  });
+}

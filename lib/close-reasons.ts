@@ -1,0 +1,116 @@
+/**
+ * Every way in which this server turns a client away, and what each says about coming back.
+ *
+ * One registry, so that the code, the log and `docs/SPEC.md` (compared by a test) cannot drift apart. Codes below 4500 keep the
+ * meaning that RFC 6455 and Hocuspocus give them; 4500 to 4599 are ours and always ask the client to come back.
+ *
+ * `retry: false` reaches a stock provider as a PermissionDenied message, which ends its attempts for that room: a close code
+ * alone would not, it comes back one second after every close whatever the code (read in @hocuspocus/provider 4.8).
+ */
+
+export interface CloseReason {
+  /** WebSocket close code. */
+  readonly code: number;
+  /** What the client is told; stable, a frontend may compare it. */
+  readonly reason: string;
+  /** Whether the same client, unchanged, may be let in later. */
+  readonly retry: boolean;
+  /** For the operator: when this happens. */
+  readonly meaning: string;
+}
+
+export const closeReasons = {
+  binaryFramesOnly: {
+    code: 1003,
+    reason: "binary-frames-only",
+    retry: false,
+    meaning: "The client sent a text frame; the Yjs protocol is binary.",
+  },
+  messageTooBig: {
+    code: 1009,
+    reason: "message-too-big",
+    retry: false,
+    meaning: "A message was larger than MAX_MESSAGE_BYTES.",
+  },
+  restarting: {
+    code: 1012,
+    reason: "server-restarting",
+    retry: true,
+    meaning: "The server is stopping; another one, or the same after its restart, takes over.",
+  },
+  resetConnection: {
+    code: 4205,
+    reason: "Reset Connection",
+    retry: true,
+    meaning: "A message could not be understood, or its handling failed.",
+  },
+  tokenInvalid: {
+    code: 4401,
+    reason: "token-invalid",
+    retry: false,
+    meaning:
+      "The token is missing, malformed, wrongly signed, not yet valid, or the backend does not know it.",
+  },
+  tokenExpired: {
+    code: 4401,
+    reason: "token-expired",
+    retry: false,
+    meaning: "The token was good and has run out; a new login helps.",
+  },
+  roomForbidden: {
+    code: 4403,
+    reason: "room-forbidden",
+    retry: false,
+    meaning: "The user is known and has no right to this room.",
+  },
+  roomNameInvalid: {
+    code: 4403,
+    reason: "room-name-invalid",
+    retry: false,
+    meaning: "The room name does not match ROOM_NAME_PATTERN.",
+  },
+  connectionTimeout: {
+    code: 4408,
+    reason: "Connection Timeout",
+    retry: true,
+    meaning: "Nobody logged in on this socket in time, or it went silent.",
+  },
+  internalError: {
+    code: 4500,
+    reason: "internal-error",
+    retry: true,
+    meaning: "A fault of this server, logged there; nothing is said about the client's rights.",
+  },
+  storageUnavailable: {
+    code: 4501,
+    reason: "storage-unavailable",
+    retry: true,
+    meaning: "The room could not be loaded. It is never shown empty instead.",
+  },
+  authUnavailable: {
+    code: 4502,
+    reason: "auth-unavailable",
+    retry: true,
+    meaning: "The backend did not answer the auth webhook, or not in the agreed form.",
+  },
+  slowConsumer: {
+    code: 4503,
+    reason: "slow-consumer",
+    retry: true,
+    meaning:
+      "More than MAX_BUFFERED_BYTES waited for a client that does not read. Seen as 1006: it is cut off.",
+  },
+} as const satisfies Record<string, CloseReason>;
+
+const byReason = new Map<string, CloseReason>(
+  Object.values(closeReasons).map((closeReason) => [closeReason.reason, closeReason]),
+);
+
+/**
+ * The registry's entry for a reason that Hocuspocus is about to tell a client.
+ *
+ * Every refusal of ours is in the registry, so a stranger comes from a fault on our side: it must not look like a refusal.
+ */
+export function closeReasonNamed(reason: string): CloseReason {
+  return byReason.get(reason) ?? closeReasons.internalError;
+}

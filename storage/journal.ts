@@ -1,0 +1,118 @@
+/**
+ * The write-ahead journal, main-thread side. Updates of one turn of the event loop form a batch; one batch is under way at a
+ * time, and whatever arrives meanwhile is the next one, so commits group themselves exactly as much as the disk needs.
+ *
+ * `append` never throws: it is called from a Yjs `update` listener, where a throw is swallowed by y-protocols and leaves a dead
+ * document behind (Yjs 13.6: a stale transaction cleanup, no `update` event ever again). A batch that cannot be committed is
+ * kept and tried again with backoff until it is.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { JournalEntry, Store } from "./store.ts";
+
+const FIRST_RETRY_MS = 100;
+/** Short enough that saving goes on within seconds of the disk's return. */
+const LONGEST_RETRY_MS = 5000;
+
+interface Batch {
+  readonly entries: JournalEntry[];
+  readonly rooms: Set<string>;
+  readonly onCommitted: (() => void)[];
+}
+
+export interface JournalEvents {
+  /** The room has nothing uncommitted any more. */
+  readonly onSaved: (room: string) => void;
+  /** A batch failed for the `attempt`th time in a row. */
+  readonly onTrouble: (error: unknown, attempt: number) => void;
+  /** The first commit after trouble. */
+  readonly onRecovered: () => void;
+}
+
+export class Journal {
+  readonly #store: Pick<Store, "append">;
+  readonly #events: JournalEvents;
+  /** The batch that holds each room's newest uncommitted update. */
+  readonly #unsaved = new Map<string, Batch>();
+  readonly #idle: (() => void)[] = [];
+  #gathering = emptyBatch();
+  #writing = false;
+  #trouble: unknown = null;
+
+  constructor({ store, events }: { readonly store: Pick<Store, "append">; readonly events: JournalEvents }) {
+    this.#store = store;
+    this.#events = events;
+  }
+
+  /** Why the last commit failed; null while commits succeed. */
+  get trouble(): unknown {
+    return this.#trouble;
+  }
+
+  get unsavedRooms(): string[] {
+    return [...this.#unsaved.keys()];
+  }
+
+  isSaved(room: string): boolean {
+    return !this.#unsaved.has(room);
+  }
+
+  append(entry: JournalEntry): void {
+    const batch = this.#gathering;
+    batch.entries.push(entry);
+    batch.rooms.add(entry.room);
+    this.#unsaved.set(entry.room, batch);
+    if (!this.#writing) {
+      this.#writing = true;
+      // At the end of this turn, so that everything the poll phase read is in the first batch.
+      setImmediate(() => void this.#writeAll());
+    }
+  }
+
+  /** Calls back once everything appended to the room so far is durable: at once if it is. */
+  whenSaved(room: string, callback: () => void): void {
+    const batch = this.#unsaved.get(room);
+    if (batch) batch.onCommitted.push(callback);
+    else callback();
+  }
+
+  /** Resolves when nothing is uncommitted. Waits as long as the trouble lasts: the caller sets the deadline. */
+  async settled(): Promise<void> {
+    if (this.#writing) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#gathering.entries.length > 0) {
+      const batch = this.#gathering;
+      this.#gathering = emptyBatch();
+      await this.#commit(batch);
+      for (const callback of batch.onCommitted) callback();
+      for (const room of batch.rooms) {
+        // A newer batch may hold the room's later updates.
+        if (this.#unsaved.get(room) !== batch) continue;
+        this.#unsaved.delete(room);
+        this.#events.onSaved(room);
+      }
+    }
+    this.#writing = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #commit({ entries }: Batch): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#store.append(entries);
+        if (this.#trouble !== null) this.#events.onRecovered();
+        this.#trouble = null;
+        return;
+      } catch (error) {
+        this.#trouble = error;
+        this.#events.onTrouble(error, attempt);
+        await delay(Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LONGEST_RETRY_MS));
+      }
+    }
+  }
+}
+
+function emptyBatch(): Batch {
+  return { entries: [], rooms: new Set(), onCommitted: [] };
+}

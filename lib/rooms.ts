@@ -1,0 +1,126 @@
+/**
+ * Hocuspocus as this server runs it. Three things are decided here and nowhere else:
+ *
+ * - Hooks run through the guard, and through a list compiled once a hook: stock filters all extensions and builds a promise chain for
+ *   each of the six hooks of every message.
+ * - A room leaves memory when nobody is in it and nobody *holds* it. Stock runs `beforeUnloadDocument` and then deletes; a hook that
+ *   delays or vetoes there races with whoever comes in meanwhile (two live documents with one name, reproduced on 4.7). A hold is
+ *   looked at in the same step that deletes the document, so there is no meanwhile.
+ * - Nothing is stored by debounced `onStoreDocument`: the journal has every update already.
+ */
+import {
+  Hocuspocus,
+  type Configuration,
+  type Document,
+  type Extension,
+  type HookName,
+} from "@hocuspocus/server";
+import { hookNames, type Guard } from "./guard.ts";
+import type { Identity } from "./identity.ts";
+
+type HookPayload = { readonly documentName?: string; readonly document?: Document };
+
+const DEFAULT_PRIORITY = 100;
+const done = Promise.resolve();
+
+export class Rooms extends Hocuspocus<Identity> {
+  readonly #guard: Guard;
+  readonly #holds = new Map<string, number>();
+  #extensionsWith: ReadonlyMap<HookName, readonly Extension[]> = new Map();
+
+  constructor({ guard, configuration }: { guard: Guard; configuration: Partial<Configuration<Identity>> }) {
+    // Configured afterwards, because `configure` runs hooks and those need the fields above.
+    super();
+    this.#guard = guard;
+    this.configure(configuration);
+  }
+
+  override configure(configuration: Partial<Configuration<Identity>>): this {
+    // The order in which stock runs them: by priority, and as listed where it is equal.
+    const extensions = (configuration.extensions ?? []).toSorted(
+      (a, b) => (b.priority ?? DEFAULT_PRIORITY) - (a.priority ?? DEFAULT_PRIORITY),
+    );
+    this.#extensionsWith = new Map(
+      hookNames.map((name) => [
+        name,
+        extensions.filter((extension) => typeof extension[name] === "function"),
+      ]),
+    );
+    super.configure(configuration);
+    return this;
+  }
+
+  /**
+   * Keeps a room in memory until the returned function is called (once; later calls do nothing). When the last hold goes and
+   * nobody is in the room, it unloads.
+   */
+  hold(room: string): () => void {
+    this.#holds.set(room, (this.#holds.get(room) ?? 0) + 1);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      const left = (this.#holds.get(room) ?? 0) - 1;
+      if (left > 0) {
+        this.#holds.set(room, left);
+        return;
+      }
+      this.#holds.delete(room);
+      const document = this.documents.get(room);
+      if (document) void this.unloadDocument(document);
+    };
+  }
+
+  // Called by Hocuspocus synchronously before it deletes a document, which is what makes holds free of races.
+  override shouldUnloadDocument(document: Document): boolean {
+    return document.getConnectionsCount() === 0 && !this.#holds.has(document.name);
+  }
+
+  /**
+   * A document on its way to a new connection is held until that is attached: Hocuspocus awaits between the two, and an unload in
+   * between would leave the newcomer alone on a destroyed document.
+   */
+  override async createDocument(...parameters: Parameters<Hocuspocus["createDocument"]>): Promise<Document> {
+    const release = this.hold(parameters[0]);
+    try {
+      return await super.createDocument(...parameters);
+    } finally {
+      // After the microtasks in which Hocuspocus attaches the connection.
+      setImmediate(release);
+    }
+  }
+
+  override storeDocumentHooks(): Promise<void> {
+    return done;
+  }
+
+  override hooks(
+    name: HookName,
+    payload: unknown,
+    callback: ((result: unknown) => unknown) | null = null,
+  ): Promise<unknown> {
+    const extensions = this.#extensionsWith.get(name) ?? [];
+    if (extensions.length === 0) return done;
+    const running = this.#run(name, extensions, payload as HookPayload, callback);
+    // Stock awaits it while the name counts as unloading, and a room opened again meanwhile then never unloads.
+    return name === "afterUnloadDocument" ? done : running;
+  }
+
+  async #run(
+    name: HookName,
+    extensions: readonly Extension[],
+    payload: HookPayload,
+    callback: ((result: unknown) => unknown) | null,
+  ): Promise<void> {
+    try {
+      for (const extension of extensions) {
+        const result = await this.#guard.run(name, extension, payload);
+        callback?.(result);
+      }
+    } catch (refusal) {
+      // Hocuspocus forgets a document whose load failed without destroying it: its awareness timer would tick for ever.
+      if (name === "onLoadDocument" || name === "afterLoadDocument") payload.document?.destroy();
+      throw refusal;
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * One client's WebSocket, as Hocuspocus sees it (its `WebSocketLike`). Everything sent to a client passes here, so here are
+ *
+ * - the ack rule: "saved" waits until the room's edits are durable;
+ * - what a refusal looks like: final ones stay messages, ours-to-mend ones become a close that asks to come back;
+ * - the write path: a broadcast framed once, a turn's frames in one write, a limit on what waits for a client that does not read.
+ */
+import type { Duplex } from "node:stream";
+import { MessageType, type WebSocketLike } from "@hocuspocus/server";
+import type { WebSocket } from "ws";
+import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
+import { binaryFrame } from "./frame.ts";
+import { readOutgoingMessage } from "./outgoing-message.ts";
+import type { TurnWriter } from "./turn-writer.ts";
+
+export interface ClientSocketOptions {
+  readonly webSocket: WebSocket;
+  /** The stream below `webSocket`: frames built here go to it directly, between those of `ws`, which writes synchronously too. */
+  readonly stream: Duplex;
+  readonly writer: TurnWriter;
+  readonly maxBufferedBytes: number;
+  /** Calls back when all edits of the room so far are durable. */
+  readonly whenSaved: (room: string, callback: () => void) => void;
+  /** How long to wait before a close that asks to come back, ms. */
+  readonly comebackDelayMs: () => number;
+  readonly onRefused: (room: string, closeReason: CloseReason) => void;
+}
+
+/** Concatenating beats a write per frame up to here; above, copying costs more than a system call. */
+const LARGE_FRAME_BYTES = 65_536;
+
+/** A whole message of one byte, without an address; the provider answers with a Pong of the same form. */
+const applicationPing = binaryFrame(Uint8Array.of(MessageType.Ping));
+
+/** One entry, by identity: Hocuspocus hands the same array to every connection of a broadcast. */
+let lastPayload: Uint8Array | null = null;
+let lastFrame: Buffer = Buffer.alloc(0);
+
+export class ClientSocket implements WebSocketLike {
+  readonly #options: ClientSocketOptions;
+  #frames: Buffer[] = [];
+  #frameBytes = 0;
+  #leaving: NodeJS.Timeout | null = null;
+  #sentSinceBeat = false;
+  #heardSinceBeat = true;
+  /** A provider of version 4 or later answers the application-level Ping; an older one would log an error. */
+  understandsPing = false;
+
+  constructor(options: ClientSocketOptions) {
+    this.#options = options;
+  }
+
+  get readyState(): number {
+    return this.#options.webSocket.readyState;
+  }
+
+  send(message: Uint8Array): void {
+    if (message === lastPayload) {
+      this.#write(lastFrame);
+      return;
+    }
+    const outgoing = readOutgoingMessage(message);
+    switch (outgoing.kind) {
+      case "saved": {
+        const frame = binaryFrame(message);
+        this.#options.whenSaved(outgoing.room, () => this.#write(frame));
+        break;
+      }
+      case "refused":
+        this.#refuse(message, outgoing.room, closeReasonNamed(outgoing.reason));
+        break;
+      case "plain":
+        lastPayload = message;
+        lastFrame = binaryFrame(message);
+        this.#write(lastFrame);
+        break;
+      default:
+        outgoing satisfies never;
+    }
+  }
+
+  /** Closes in an orderly way, after what was sent before. */
+  close(code: number = closeReasons.internalError.code, reason = ""): void {
+    this.flush();
+    this.#options.webSocket.close(code, reason);
+  }
+
+  closeFor({ code, reason }: CloseReason): void {
+    this.close(code, reason);
+  }
+
+  /** Ends it without a word: for a peer that is gone or does not read, where a close frame would only wait as well. */
+  terminate(): void {
+    this.#frames = [];
+    this.#frameBytes = 0;
+    this.#options.webSocket.terminate();
+  }
+
+  /** The client gave a sign of life. */
+  heard(): void {
+    this.#heardSinceBeat = true;
+  }
+
+  /**
+   * Asks for a sign of life, and gives one where nothing else was sent. Ends a socket that did not answer the last time.
+   * The WebSocket ping is answered by every browser and library, but pages do not see it; the application-level one is seen.
+   */
+  beat(): void {
+    if (!this.#heardSinceBeat) {
+      this.terminate();
+      return;
+    }
+    this.#heardSinceBeat = false;
+    this.#options.webSocket.ping();
+    if (this.understandsPing && !this.#sentSinceBeat) this.#write(applicationPing);
+    this.#sentSinceBeat = false;
+  }
+
+  /** Called once the socket is closed. */
+  release(): void {
+    if (this.#leaving) clearTimeout(this.#leaving);
+    this.#frames = [];
+  }
+
+  /** Writes the frames of this turn. */
+  flush(): void {
+    const frames = this.#frames;
+    if (frames.length === 0) return;
+    this.#frames = [];
+    const bytes = this.#frameBytes;
+    this.#frameBytes = 0;
+    const { stream, webSocket } = this.#options;
+    if (webSocket.readyState !== webSocket.OPEN || !stream.writable) return;
+    if (frames.length === 1) stream.write(frames[0]);
+    else if (bytes <= LARGE_FRAME_BYTES) stream.write(Buffer.concat(frames, bytes));
+    else for (const frame of frames) stream.write(frame);
+  }
+
+  #write(frame: Buffer): void {
+    const { stream, writer, webSocket, maxBufferedBytes } = this.#options;
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    // Looked at before adding, so that one message larger than the limit still gets through to a client that reads.
+    if (stream.writableLength + this.#frameBytes > maxBufferedBytes) {
+      this.#options.onRefused("", closeReasons.slowConsumer);
+      this.terminate();
+      return;
+    }
+    this.#sentSinceBeat = true;
+    if (this.#frames.length === 0) writer.add(this);
+    this.#frames.push(frame);
+    this.#frameBytes += frame.byteLength;
+  }
+
+  #refuse(message: Uint8Array, room: string, closeReason: CloseReason): void {
+    this.#options.onRefused(room, closeReason);
+    if (!closeReason.retry) {
+      // The provider stops asking for this room and keeps the socket, which may carry others.
+      this.#write(binaryFrame(message));
+      return;
+    }
+    // Hocuspocus' own word for it would end the provider's attempts (PermissionDenied) or leave it sitting on an open socket
+    // without the room (CLOSE). Only a closed socket makes it come back.
+    this.#leaving ??= setTimeout(() => this.closeFor(closeReason), this.#options.comebackDelayMs());
+  }
+}

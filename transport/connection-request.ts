@@ -1,0 +1,33 @@
+import type { IncomingMessage } from "node:http";
+
+/**
+ * The upgrade request as Hocuspocus and our hooks see it, in the place of a `Request`.
+ *
+ * `url` is the path only, because Hocuspocus parses it twice a message and a full URL costs ten times a path; the rest of a `Request`
+ * (body, signal) would cost 3 kB a connection for nothing.
+ */
+export class ConnectionRequest {
+  readonly url: string;
+  readonly headers: Headers;
+  /** Address of the client, as far as TRUST_PROXY proxies are believed. */
+  readonly ip: string;
+
+  constructor(request: IncomingMessage, { trustProxy }: { readonly trustProxy: number }) {
+    this.url = request.url ?? "/";
+    this.headers = new Headers();
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (value !== undefined) this.headers.set(name, Array.isArray(value) ? value.join(", ") : value);
+    }
+    this.ip = clientAddress(request, trustProxy);
+  }
+}
+
+/**
+ * With n trusted proxies, the n-th `X-Forwarded-For` entry from the right: each proxy appends who it saw, and everything left of
+ * that was written by the client.
+ */
+function clientAddress(request: IncomingMessage, trustProxy: number): string {
+  const seen = [request.headers["x-forwarded-for"] ?? []].flat().join(",").split(",");
+  const forwarded = trustProxy > 0 ? seen.at(-trustProxy)?.trim() : undefined;
+  return forwarded || (request.socket.remoteAddress ?? "");
+}

@@ -1,0 +1,148 @@
+/**
+ * Takes WebSocket upgrades from the HTTP server through the gate to Hocuspocus, one `ClientSocket` each.
+ *
+ * Hocuspocus' own `Server` is not used: it accepts any path and origin, and one RST during its asynchronous upgrade hook ends the
+ * process (4.7).
+ */
+import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
+import type { Duplex } from "node:stream";
+import { MessageType, type Hocuspocus } from "@hocuspocus/server";
+import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
+import type { Identity } from "../lib/identity.ts";
+import type { Log } from "../lib/log.ts";
+import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
+import { Comeback } from "./comeback.ts";
+import { ConnectionRequest } from "./connection-request.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { TurnWriter } from "./turn-writer.ts";
+import { rejectUpgrade, type GateRules, type GateState, type Rejection } from "./upgrade-gate.ts";
+
+export interface SocketServerOptions extends GateRules {
+  readonly httpServer: HttpServer;
+  readonly rooms: Hocuspocus<Identity>;
+  readonly log: Log;
+  readonly trustProxy: number;
+  readonly maxMessageBytes: number;
+  readonly maxBufferedBytes: number;
+  readonly whenSaved: ClientSocketOptions["whenSaved"];
+  readonly state: () => Omit<GateState, "connections">;
+  /** Shorter in tests. */
+  readonly heartbeat?: Heartbeat;
+}
+
+/** A client that does not answer our close frame is cut off after this; shutdown waits for it. */
+const CLOSE_PATIENCE_MS = 2000;
+
+export class SocketServer {
+  readonly #options: SocketServerOptions;
+  readonly #sockets = new Set<ClientSocket>();
+  readonly #writer = new TurnWriter();
+  readonly #comeback = new Comeback();
+  readonly #heartbeat: Heartbeat;
+  readonly #webSocketServer: WebSocketServer;
+
+  constructor(options: SocketServerOptions) {
+    this.#options = options;
+    this.#heartbeat = options.heartbeat ?? new Heartbeat();
+    this.#webSocketServer = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      // Compression costs 300 kB a connection and most updates are smaller than its header.
+      perMessageDeflate: false,
+      maxPayload: options.maxMessageBytes,
+    });
+    options.httpServer.on("upgrade", this.#upgrade);
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Closes every socket and resolves when all are gone. */
+  async closeAll(closeReason: CloseReason): Promise<void> {
+    for (const socket of this.#sockets) socket.closeFor(closeReason);
+    const patience = setTimeout(() => {
+      for (const socket of this.#sockets) socket.terminate();
+    }, CLOSE_PATIENCE_MS);
+    while (this.#sockets.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    clearTimeout(patience);
+    this.#heartbeat.stop();
+  }
+
+  #onEmpty: () => void = () => {};
+
+  readonly #upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    // First thing: Node has just removed its own listener, and a reset before `ws` adds one would end the process.
+    stream.on("error", () => stream.destroy());
+    const attempt = { url: request.url ?? "/", origin: request.headers.origin };
+    const state = { ...this.#options.state(), connections: this.#sockets.size };
+    const rejection = rejectUpgrade(attempt, state, this.#options);
+    if (rejection) {
+      this.#options.log.warn(
+        { event: "upgrade-refused", status: rejection.status, origin: attempt.origin },
+        `🚫 Refused a WebSocket: ${rejection.message}`,
+      );
+      stream.end(httpResponse(rejection));
+      return;
+    }
+    this.#webSocketServer.handleUpgrade(request, stream, head, (webSocket) =>
+      this.#connect(webSocket, request, stream),
+    );
+  };
+
+  #connect(webSocket: WebSocket, request: IncomingMessage, stream: Duplex): void {
+    const { rooms, log, maxBufferedBytes, whenSaved, trustProxy } = this.#options;
+    const connectionRequest = new ConnectionRequest(request, { trustProxy });
+    const socket = new ClientSocket({
+      webSocket,
+      stream,
+      writer: this.#writer,
+      maxBufferedBytes,
+      whenSaved,
+      comebackDelayMs: () => this.#comeback.delayMs(),
+      onRefused: (room, { code, reason, retry }) =>
+        log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`),
+    });
+    const client = rooms.handleConnection(socket, connectionRequest as unknown as Request);
+    const unwatch = this.#heartbeat.watch(socket);
+    this.#sockets.add(socket);
+
+    const heard = (): void => {
+      socket.heard();
+      // Hocuspocus counts only messages as life; a client without awareness in a quiet room sends none.
+      client.lastMessageReceivedAt = Date.now();
+    };
+    webSocket.on("message", (data: RawData, isBinary: boolean) => {
+      heard();
+      const message = data as Buffer;
+      if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
+      // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
+      else if (message.byteLength !== 1 || message[0] !== MessageType.Pong) client.handleMessage(message);
+    });
+    webSocket.on("pong", heard);
+    webSocket.on("error", (error: Error) =>
+      log.debug({ event: "socket-error", err: error }, "WebSocket error"),
+    );
+    webSocket.on("close", (code: number, reason: Buffer) => {
+      unwatch();
+      socket.release();
+      this.#sockets.delete(socket);
+      client.handleClose({ code, reason: reason.toString() });
+      if (this.#sockets.size === 0) this.#onEmpty();
+    });
+  }
+}
+
+function httpResponse({ status, message, retryAfter }: Rejection): string {
+  const body = `${message}\n`;
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+    "",
+    body,
+  ].join("\r\n");
+}

@@ -1,0 +1,109 @@
+/**
+ * Loads a room from the store and hands every update to the journal.
+ *
+ * Hooks      onLoadDocument, afterUnloadDocument
+ * Promises   S1 an update is in the journal's hands before any client can be told that it is saved
+ *            S3 a room that cannot be loaded is refused for now, never shown empty
+ *            S4 a room with unsaved updates never leaves memory
+ *            S5 a room's journal is merged into its snapshot when it grows and when the room unloads
+ * On failure acks are withheld, the journal tries again, readiness turns red
+ */
+import { isTransactionOrigin, type Extension } from "@hocuspocus/server";
+import * as Y from "yjs";
+import { closeReasons } from "../lib/close-reasons.ts";
+import type { Identity } from "../lib/identity.ts";
+import type { Log } from "../lib/log.ts";
+import { Refusal } from "../lib/refusal.ts";
+import type { Journal } from "../storage/journal.ts";
+import type { Store } from "../storage/store.ts";
+
+export interface PersistenceOptions {
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly log: Log;
+  /** Keeps a room in memory until the returned function is called. */
+  readonly hold: (room: string) => () => void;
+}
+
+/**
+ * A journal of this many rows or bytes is merged while the room is open: loading a room costs its snapshot and its journal, and
+ * merging costs the whole room once, so it has to be worth it.
+ */
+const COMPACT_AFTER_ROWS = 5000;
+const COMPACT_AFTER_BYTES = 4 * 1024 * 1024;
+
+/** What a room's journal has gathered since its last merge. */
+interface Growth {
+  rows: number;
+  bytes: number;
+}
+
+export interface Persistence extends Extension<Identity> {
+  /** To be called by the journal when a room has nothing unsaved any more. */
+  saved(room: string): void;
+  /** Merges the journals of all rooms that have one; stops early, without harm, when the signal fires. */
+  compactAll(signal: AbortSignal): Promise<void>;
+}
+
+export function persistence({ store, journal, log, hold }: PersistenceOptions): Persistence {
+  const growths = new Map<string, Growth>();
+  const holds = new Map<string, () => void>();
+
+  const compact = async (room: string): Promise<void> => {
+    growths.delete(room);
+    try {
+      const { rows, bytes } = await store.compact(room);
+      if (rows > 0)
+        log.debug({ event: "compacted", room, rows, bytes }, `💾 Compacted ${rows} updates of ${room}`);
+    } catch (error) {
+      // The journal has everything; the next growth or unload tries again.
+      log.warn({ event: "compaction-failed", room, err: error }, `💾 Could not compact ${room}`);
+    }
+  };
+
+  const record = (room: string, update: Uint8Array, origin: unknown): void => {
+    const isFromClient = isTransactionOrigin(origin) && origin.source === "connection";
+    const author = isFromClient ? (origin.connection.context as Identity).user.id : "";
+    if (!holds.has(room)) holds.set(room, hold(room));
+    journal.append({ room, update, at: Date.now(), author });
+    const growth = growths.get(room) ?? { rows: 0, bytes: 0 };
+    growths.set(room, growth);
+    growth.rows++;
+    growth.bytes += update.byteLength;
+    if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= COMPACT_AFTER_BYTES) void compact(room);
+  };
+
+  return {
+    extensionName: "persistence",
+
+    async onLoadDocument({ document, documentName }) {
+      const { snapshot, updates } = await store.load(documentName).catch((error: unknown) => {
+        throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
+      });
+      // One transaction, so that the cost of its end is paid once, however long the journal.
+      document.transact(() => {
+        if (snapshot) Y.applyUpdate(document, snapshot);
+        for (const update of updates) Y.applyUpdate(document, update);
+      });
+      // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
+      if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });
+      document.on("update", (update: Uint8Array, origin: unknown) => record(documentName, update, origin));
+    },
+
+    async afterUnloadDocument({ documentName }) {
+      if (growths.has(documentName)) await compact(documentName);
+    },
+
+    saved(room) {
+      holds.get(room)?.();
+      holds.delete(room);
+    },
+
+    async compactAll(signal) {
+      for (const room of growths.keys()) {
+        if (signal.aborted) return;
+        await compact(room);
+      }
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** Signals and crashes of the process, turned into one orderly stop. */
+import type { Log } from "./log.ts";
+
+export interface ProcessEventsOptions {
+  readonly log: Log;
+  /** Stops the server; resolves with the exit code. Called once. */
+  readonly stop: () => Promise<number>;
+}
+
+/**
+ * SIGTERM and SIGINT stop the server, a second one ends the process at once. An error that nobody caught stops it too, with exit
+ * code 1: its state is unknown, but what is acknowledged is on disk, and draining loses nobody's edits.
+ */
+export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
+  let stopping = false;
+
+  const drain = (floor: number): void => {
+    stopping = true;
+    stop().then(
+      (code) => process.exit(Math.max(code, floor)),
+      (error: unknown) => {
+        log.fatal({ event: "stop-failed", err: error }, "🛑 The stop itself failed");
+        process.exit(1);
+      },
+    );
+  };
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping) {
+        log.warn({ event: "stop-forced", signal }, `🛑 ${signal} again: ending at once`);
+        process.exit(1);
+      }
+      drain(0);
+    });
+  }
+
+  const crashed = (error: unknown): void => {
+    log.fatal({ event: "crashed", err: error }, "Uncaught error: stopping");
+    if (!stopping) drain(1);
+  };
+  process.on("uncaughtException", crashed);
+  process.on("unhandledRejection", crashed);
+}

@@ -1,0 +1,213 @@
+/**
+ * RightTask Collab, put together: configuration, log, storage, the extensions in the order in which a connection meets them, and the
+ * sockets in front. Start reading here; each part says in its own file what it promises.
+ */
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Logger } from "@hocuspocus/extension-logger";
+import type { Extension } from "@hocuspocus/server";
+import { createAdmission } from "./auth/admission.ts";
+import { authentication } from "./extensions/authentication.ts";
+import { idleUnload } from "./extensions/idle-unload.ts";
+import { keepAlive } from "./extensions/keep-alive.ts";
+import { lifecycleLog } from "./extensions/lifecycle-log.ts";
+import { persistence } from "./extensions/persistence.ts";
+import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
+import { roomNames } from "./extensions/room-names.ts";
+import { checkReadiness } from "./http/health.ts";
+import { createRouter } from "./http/router.ts";
+import { closeReasons } from "./lib/close-reasons.ts";
+import { ConfigError, EXIT_CONFIG, readConfig, type Config } from "./lib/config.ts";
+import { Guard } from "./lib/guard.ts";
+import type { Identity } from "./lib/identity.ts";
+import { createLog, routeConsole, type Log } from "./lib/log.ts";
+import { helpText } from "./lib/option-docs.ts";
+import { handleProcessEvents } from "./lib/process-events.ts";
+import { Rooms } from "./lib/rooms.ts";
+import { runShutdown } from "./lib/shutdown.ts";
+import manifest from "./package.json" with { type: "json" };
+import { Journal } from "./storage/journal.ts";
+import { StorageThread } from "./storage/storage-thread.ts";
+import { SocketServer } from "./transport/socket-server.ts";
+
+export interface RunningServer {
+  readonly port: number;
+  readonly rooms: Rooms;
+  readonly guard: Guard;
+  /** Resolves with the exit code: 0, or 1 when something could not be saved in time. */
+  stop(): Promise<number>;
+}
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** A team's own extensions; they run after ours, inside the same guard. */
+  readonly extensions?: readonly Extension<Identity>[];
+}
+
+/** Starts a server. @throws when the store cannot be opened or the port cannot be had. */
+export async function startServer({ config, log, extensions = [] }: StartOptions): Promise<RunningServer> {
+  let stopping = false;
+  const startedAt = Date.now();
+  for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
+
+  // Storage: a worker thread with the store, and the journal that feeds it.
+  const store = new StorageThread({ databaseUrl: config.databaseUrl });
+  await store.check();
+  const journal = new Journal({
+    store,
+    events: {
+      onSaved: (room) => persist.saved(room),
+      onTrouble: (error, attempt) =>
+        log[attempt === 1 ? "error" : "debug"](
+          { event: "health", storage: "failing", attempt, err: error },
+          "🩺 Edits cannot be saved",
+        ),
+      onRecovered: () => log.info({ event: "health", storage: "ok" }, "🩺 Edits are saved again"),
+    },
+  });
+
+  // What this server adds to Hocuspocus, in the order in which a connection meets it.
+  const guard = new Guard({ log });
+  const hold = (room: string): (() => void) => rooms.hold(room);
+  const persist = persistence({ store, journal, log, hold });
+  const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold });
+  const rooms: Rooms = new Rooms({
+    guard,
+    configuration: {
+      name: manifest.name,
+      quiet: true,
+      timeout: LOGIN_DEADLINE_MS,
+      // Broadcasts go out as they come; the client sockets gather a turn's frames, which costs less than merging updates.
+      flushDelay: false,
+      extensions: [
+        ...(config.logLevel === "trace"
+          ? [new Logger({ log: (line: string) => log.trace({ event: "hook" }, line) })]
+          : []),
+        refuseWhileStopping({ isStopping: () => stopping }),
+        roomNames({ pattern: config.roomNamePattern }),
+        authentication({ admit: createAdmission(config), log }),
+        persist,
+        keepAlive(),
+        idle,
+        lifecycleLog({ log }),
+        ...extensions,
+      ],
+    },
+  });
+
+  // The HTTP server and the WebSockets on it.
+  const httpServer = createServer(
+    createRouter({
+      log,
+      routes: {
+        "/": () => ({ status: 200, body: describe() }),
+        "/healthz": () => ({ status: 200, body: { status: "ok" } }),
+        "/readyz": async () => {
+          const readiness = await checkReadiness({
+            server: async () => {
+              if (stopping) throw new Error("stopping");
+            },
+            storage: async () => {
+              if (journal.trouble) throw journal.trouble;
+              await store.check();
+            },
+          });
+          return { status: readiness.ready ? 200 : 503, body: readiness };
+        },
+      },
+    }),
+  );
+  const sockets = new SocketServer({
+    ...config,
+    httpServer,
+    rooms,
+    log,
+    whenSaved: (room, callback) => journal.whenSaved(room, callback),
+    state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
+  });
+  const describe = (): object => ({
+    name: manifest.name,
+    version: manifest.version,
+    uptime: Math.floor((Date.now() - startedAt) / 1000),
+    rooms: rooms.getDocumentsCount(),
+    connections: sockets.connections,
+  });
+
+  const port = await listen(httpServer, config).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  await rooms.hooks("onListen", { instance: rooms, configuration: rooms.configuration, port });
+  log.info(
+    { event: "listening", port, auth: config.authMode },
+    `🚀 Listening on http://${config.host}:${port}`,
+  );
+
+  return {
+    port,
+    rooms,
+    guard,
+    async stop() {
+      stopping = true;
+      log.info({ event: "stopping", connections: sockets.connections }, "🛑 Stopping");
+      await runShutdown(
+        [
+          { name: "close the clients", run: () => sockets.closeAll(closeReasons.restarting) },
+          { name: "save the last edits", run: () => journal.settled() },
+          { name: "compact the rooms", run: (deadline) => persist.compactAll(deadline) },
+          { name: "unload the rooms", run: async () => idle.expireAll() },
+          { name: "tell the extensions", run: () => rooms.hooks("onDestroy", { instance: rooms }) },
+          { name: "close the store", run: () => store.close() },
+        ],
+        { deadlineMs: config.shutdownSeconds * 1000, log },
+      );
+      httpServer.close();
+      httpServer.closeAllConnections();
+      const unsaved = journal.unsavedRooms;
+      if (unsaved.length > 0)
+        log.error({ event: "unsaved", rooms: unsaved }, "🛑 Stopped with unsaved edits, never acknowledged");
+      else log.info({ event: "stopped" }, "🛑 Stopped; everything is saved");
+      return unsaved.length > 0 ? 1 : 0;
+    },
+  };
+}
+
+/** Sockets that have not logged in are closed between this and twice this (Hocuspocus' `timeout`), ms. */
+const LOGIN_DEADLINE_MS = 30_000;
+
+function listen(httpServer: HttpServer, { port, host }: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    httpServer.once("error", reject);
+    httpServer.listen(port, host, () => resolve((httpServer.address() as AddressInfo).port));
+  });
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes("--help")) {
+    process.stdout.write(helpText());
+    return;
+  }
+  try {
+    const config = readConfig();
+    const log = createLog({ level: config.logLevel, format: config.logFormat });
+    routeConsole(log);
+    const server = await startServer({ config, log });
+    handleProcessEvents({ log, stop: () => server.stop() });
+  } catch (error) {
+    process.stderr.write(`${startFailure(error)}\n`);
+    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+  }
+}
+
+/** One clear line for what an operator meets at 3 a.m. */
+function startFailure(error: unknown): string {
+  const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === "EADDRINUSE")
+    return `Port ${port} is in use by another program: stop that one, or set PORT to a free port.`;
+  if (code === "EACCES" && port)
+    return `Port ${port} needs more rights than this user has: set PORT to one above 1023.`;
+  return error instanceof ConfigError ? message : `Could not start: ${message}`;
+}
+
+if (import.meta.main) await main();

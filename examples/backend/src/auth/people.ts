@@ -1,0 +1,18 @@
+/** The demo's user table. A real application asks its database, and for a password. */
+
+export interface Person {
+  id: string;
+  name: string;
+  /** What their cursor and avatar look like to the others. */
+  color: string;
+}
+
+const PEOPLE: readonly Person[] = [
+  { id: "ana", name: "Ana", color: "#d6336c" },
+  { id: "ben", name: "Ben", color: "#1971c2" },
+  { id: "cleo", name: "Cleo", color: "#2f9e44" },
+];
+
+export function findPerson(id: string): Person | undefined {
+  return PEOPLE.find((person) => person.id === id);
+}

@@ -28,6 +28,7 @@ import { runShutdown } from "./lib/shutdown.ts";
 import manifest from "./package.json" with { type: "json" };
 import { Journal } from "./storage/journal.ts";
 import { StorageThread } from "./storage/storage-thread.ts";
+import { Heartbeat } from "./transport/heartbeat.ts";
 import { SocketServer } from "./transport/socket-server.ts";
 
 export interface RunningServer {
@@ -43,10 +44,17 @@ export interface StartOptions {
   readonly log: Log;
   /** A team's own extensions; they run after ours, inside the same guard. */
   readonly extensions?: readonly Extension<Identity>[];
+  /** A faster one in tests. */
+  readonly heartbeat?: Heartbeat;
 }
 
 /** Starts a server. @throws when the store cannot be opened or the port cannot be had. */
-export async function startServer({ config, log, extensions = [] }: StartOptions): Promise<RunningServer> {
+export async function startServer({
+  config,
+  log,
+  extensions = [],
+  heartbeat = new Heartbeat(),
+}: StartOptions): Promise<RunningServer> {
   let stopping = false;
   const startedAt = Date.now();
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
@@ -123,6 +131,7 @@ export async function startServer({ config, log, extensions = [] }: StartOptions
     httpServer,
     rooms,
     log,
+    heartbeat,
     whenSaved: (room, callback) => journal.whenSaved(room, callback),
     state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
   });

@@ -9,8 +9,10 @@
  */
 import type { Extension } from "@hocuspocus/server";
 import type { Admission } from "../auth/admission.ts";
+import { closeReasons } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
+import { Refusal } from "../lib/refusal.ts";
 import type { ConnectionRequest } from "../transport/connection-request.ts";
 
 export interface AuthenticationOptions {
@@ -18,12 +20,20 @@ export interface AuthenticationOptions {
   readonly log: Log;
 }
 
+/**
+ * A longer token is no token: HTTP servers refuse such headers too. Without a limit it would reach the webhook, whose body parser
+ * answers 413, and that would look like the backend's trouble.
+ */
+const MAX_TOKEN_LENGTH = 16_384;
+
 export function authentication({ admit, log }: AuthenticationOptions): Extension<Identity> {
   return {
     extensionName: "authentication",
 
     /** What it returns becomes the connection's context (Hocuspocus merges it into an empty one). */
     async onAuthenticate({ token, documentName, request, socketId, connectionConfig }): Promise<Identity> {
+      if (token.length > MAX_TOKEN_LENGTH)
+        throw new Refusal(closeReasons.tokenInvalid, "The token is too long");
       const { ip, headers } = request as unknown as ConnectionRequest;
       const origin = headers.get("origin");
       const userAgent = headers.get("user-agent");

@@ -14,7 +14,7 @@ import type { Log } from "../lib/log.ts";
 import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { ConnectionRequest } from "./connection-request.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import { TurnWriter } from "./turn-writer.ts";
 import { rejectUpgrade, type GateRules, type GateState, type Rejection } from "./upgrade-gate.ts";
 
@@ -27,8 +27,7 @@ export interface SocketServerOptions extends GateRules {
   readonly maxBufferedBytes: number;
   readonly whenSaved: ClientSocketOptions["whenSaved"];
   readonly state: () => Omit<GateState, "connections">;
-  /** Shorter in tests. */
-  readonly heartbeat?: Heartbeat;
+  readonly heartbeat: Heartbeat;
 }
 
 /** A client that does not answer our close frame is cut off after this; shutdown waits for it. */
@@ -39,12 +38,10 @@ export class SocketServer {
   readonly #sockets = new Set<ClientSocket>();
   readonly #writer = new TurnWriter();
   readonly #comeback = new Comeback();
-  readonly #heartbeat: Heartbeat;
   readonly #webSocketServer: WebSocketServer;
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
-    this.#heartbeat = options.heartbeat ?? new Heartbeat();
     this.#webSocketServer = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -67,7 +64,7 @@ export class SocketServer {
     }, CLOSE_PATIENCE_MS);
     while (this.#sockets.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
     clearTimeout(patience);
-    this.#heartbeat.stop();
+    this.#options.heartbeat.stop();
   }
 
   #onEmpty: () => void = () => {};
@@ -105,7 +102,7 @@ export class SocketServer {
         log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`),
     });
     const client = rooms.handleConnection(socket, connectionRequest as unknown as Request);
-    const unwatch = this.#heartbeat.watch(socket);
+    const unwatch = this.#options.heartbeat.watch(socket);
     this.#sockets.add(socket);
 
     const heard = (): void => {

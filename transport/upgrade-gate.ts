@@ -29,7 +29,7 @@ export interface Rejection {
 }
 
 /** WebSocket paths. In `/rooms/<name>` the name is a hint for proxies; the room is named by each message. */
-const PATHS = /^\/(?:socket|rooms\/[^/?]+)?\/?(?:\?|$)/;
+const PATHS = /^\/(?:(?:socket|rooms\/[^/?]+)\/?)?(?:\?|$)/;
 
 /** Null when the upgrade may go on. */
 export function rejectUpgrade(attempt: UpgradeAttempt, state: GateState, rules: GateRules): Rejection | null {

@@ -1,0 +1,83 @@
+/** A client that says exactly what a test tells it, well-formed or not, over a bare `ws`. */
+import { once } from "node:events";
+import * as encoding from "lib0/encoding";
+import { MessageType } from "@hocuspocus/server";
+import { onTestFinished } from "vitest";
+import { WebSocket, type ClientOptions as WsOptions } from "ws";
+import { until } from "./until.ts";
+
+export interface Close {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export class RawClient {
+  readonly socket: WebSocket;
+  readonly messages: Uint8Array[] = [];
+  close: Close | null = null;
+
+  constructor(url: string, options?: WsOptions) {
+    this.socket = new WebSocket(url.replace(/^http/, "ws"), options);
+    this.socket.on("message", (data: Buffer) => this.messages.push(data));
+    this.socket.on("close", (code, reason) => (this.close = { code, reason: reason.toString() }));
+    this.socket.on("error", () => {});
+    onTestFinished(() => this.socket.terminate());
+  }
+
+  async opened(): Promise<this> {
+    if (this.socket.readyState !== WebSocket.OPEN) await once(this.socket, "open");
+    return this;
+  }
+
+  async closed(timeoutMs?: number): Promise<Close> {
+    return until("socket closed", () => this.close, timeoutMs ? { timeoutMs } : {});
+  }
+
+  /** Logs in to a room. `version` is what a provider states of itself; null states none, as providers before 4 did. */
+  login(
+    room: string,
+    { token = "guest", version = "4.8.0" }: { token?: string; version?: string | null } = {},
+  ): void {
+    this.send(room, MessageType.Auth, (encoder) => {
+      encoding.writeVarUint(encoder, 0);
+      encoding.writeVarString(encoder, token);
+      if (version !== null) encoding.writeVarString(encoder, version);
+    });
+  }
+
+  send(room: string, type: MessageType, write: (encoder: encoding.Encoder) => void = () => {}): void {
+    const encoder = encoding.createEncoder();
+    encoding.writeVarString(encoder, room);
+    encoding.writeVarUint(encoder, type);
+    write(encoder);
+    this.socket.send(encoding.toUint8Array(encoder));
+  }
+
+  /** Waits for a message of this type to `room`, and returns what follows the type. */
+  async received(room: string, type: MessageType): Promise<Uint8Array> {
+    const prefix = encoding.encode((encoder) => {
+      encoding.writeVarString(encoder, room);
+      encoding.writeVarUint(encoder, type);
+    });
+    const message = await until(`message ${MessageType[type]} in ${room}`, () =>
+      this.messages.find((candidate) => Buffer.from(candidate).subarray(0, prefix.length).equals(prefix)),
+    );
+    return message.subarray(prefix.length);
+  }
+}
+
+/** The status line and headers with which an upgrade is refused. */
+export async function refusedUpgrade(
+  url: string,
+  options?: WsOptions,
+): Promise<{ status: number; headers: Record<string, string | string[] | undefined> }> {
+  const socket = new WebSocket(url.replace(/^http/, "ws"), options);
+  socket.on("error", () => {});
+  const [, response] = (await once(socket, "unexpected-response")) as [
+    unknown,
+    import("node:http").IncomingMessage,
+  ];
+  response.destroy();
+  socket.terminate();
+  return { status: response.statusCode ?? 0, headers: response.headers };
+}

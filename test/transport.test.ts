@@ -1,0 +1,206 @@
+import { once } from "node:events";
+import { connect as connectTcp, createServer } from "node:net";
+import { MessageType } from "@hocuspocus/server";
+import * as encoding from "lib0/encoding";
+import { expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
+import { Heartbeat } from "../transport/heartbeat.ts";
+import { rejectUpgrade } from "../transport/upgrade-gate.ts";
+import { connect } from "./support/client.ts";
+import { startComposition } from "./support/composition.ts";
+import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
+import { ServerProcess, startProcess } from "./support/server-process.ts";
+import { until } from "./support/until.ts";
+
+const rules = { allowedOrigins: ["https://app.example.com", "https://*.example.org"], maxConnections: 2 };
+const healthy = { stopping: false, storageTrouble: false, connections: 0 };
+
+test.for(["/", "/socket", "/socket/", "/rooms/task-list-1", "/?x=1", "/rooms/a%2Fb?x"])(
+  "[T1] a WebSocket opens on %s",
+  (url) => {
+    expect(rejectUpgrade({ url, origin: undefined }, healthy, rules)).toBeNull();
+  },
+);
+
+test.for(["/other", "/rooms", "/rooms/", "/rooms/a/b", "/socketx", "//"])(
+  "[T1] a WebSocket on %s is answered 404",
+  (url) => {
+    expect(rejectUpgrade({ url, origin: undefined }, healthy, rules)?.status).toBe(404);
+  },
+);
+
+test.for([
+  ["https://app.example.com", true],
+  ["https://a.example.org", true],
+  ["https://a.b.example.org", true],
+  ["https://example.org", false],
+  ["https://.example.org", false],
+  ["https://evilexample.org", false],
+  ["http://a.example.org", false],
+  ["https://a.example.org.evil.com", false],
+  ["https://app.example.com:8443", false],
+  ["null", false],
+] as const)("[T2] origin %s: %s", ([origin, allowed]) => {
+  expect(rejectUpgrade({ url: "/", origin }, healthy, rules)?.status).toBe(allowed ? undefined : 403);
+});
+
+test("[T1] [T2] a real upgrade is refused with a status, and logged", async () => {
+  const server = await startProcess({ ALLOWED_ORIGINS: "https://app.example.com" });
+  expect((await refusedUpgrade(`${server.url}/nowhere`)).status).toBe(404);
+  expect((await refusedUpgrade(server.url, { origin: "https://evil.example" })).status).toBe(403);
+  await server.logged("refused origin", (line) => line.event === "upgrade-refused" && line["status"] === 403);
+  await new RawClient(server.url, { origin: "https://app.example.com" }).opened();
+});
+
+test("[T3] a client that resets its connection during the upgrade harms nobody", async () => {
+  const server = await startProcess({ ALLOWED_ORIGINS: "https://app.example.com" });
+  const upgrade = (path: string, origin: string): string =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  for (let round = 0; round < 50; round++) {
+    for (const request of [
+      upgrade("/", "https://app.example.com"),
+      upgrade("/nowhere", "https://evil.example"),
+    ]) {
+      const socket = connectTcp(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      await once(socket, "connect");
+      socket.write(request);
+      socket.resetAndDestroy();
+    }
+  }
+  const client = connect({
+    url: server.url,
+    name: "room",
+    WebSocketPolyfill: originOf("https://app.example.com"),
+  });
+  await client.synced();
+});
+
+test("[T4] a message larger than MAX_MESSAGE_BYTES closes its socket with 1009", async () => {
+  const server = await startProcess({ MAX_MESSAGE_BYTES: "2048" });
+  const client = await new RawClient(server.url).opened();
+  client.socket.send(new Uint8Array(2049));
+  expect(await client.closed()).toMatchObject({ code: 1009 });
+});
+
+test("[T5] a text frame closes its socket with 1003", async () => {
+  const server = await startProcess();
+  const client = await new RawClient(server.url).opened();
+  client.socket.send("hello");
+  expect(await client.closed()).toEqual({ code: 1003, reason: "binary-frames-only" });
+});
+
+test("[T6] a client without awareness stays in a quiet room, by Pings that its provider sees", async () => {
+  const heartbeat = new Heartbeat({ secondMs: 5 });
+  const server = await startComposition({}, [], { heartbeat });
+  const quiet = await connect({ url: server.url, name: "quiet", awareness: null }).synced();
+  const socket = quiet.provider.configuration.websocketProvider;
+  const before = socket.lastMessageReceived;
+  await until("a Ping from the server", () => socket.lastMessageReceived > before);
+  expect(quiet.closes).toEqual([]);
+  expect(server.rooms.documents.get("quiet")?.getConnectionsCount()).toBe(1);
+});
+
+test("[T6] a provider that states no version gets no Ping that it would not understand", async () => {
+  const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 2 }) });
+  const [old, current] = [new RawClient(server.url), new RawClient(server.url)];
+  await Promise.all([old.opened(), current.opened()]);
+  old.login("room", { version: null });
+  current.login("room");
+  const isPing = (message: Uint8Array): boolean => message.length === 1 && message[0] === MessageType.Ping;
+  await until("Pings for the current one", () => current.messages.filter(isPing).length >= 3);
+  expect(old.messages.filter(isPing)).toEqual([]);
+  expect(old.close).toBeNull();
+});
+
+test("[T7] a peer that answers no ping is found dead within two heartbeats", async () => {
+  const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 5 }) });
+  const dead = await new RawClient(server.url, { autoPong: false }).opened();
+  const alive = await new RawClient(server.url).opened();
+  expect(await dead.closed()).toMatchObject({ code: 1006 });
+  expect(alive.close).toBeNull();
+});
+
+test("[T8] a full server answers 503 with Retry-After, and one that has room again lets in", async () => {
+  const server = await startProcess({ MAX_CONNECTIONS: "1" });
+  const first = await new RawClient(server.url).opened();
+  const refused = await refusedUpgrade(server.url);
+  expect(refused).toMatchObject({ status: 503, headers: { "retry-after": "10" } });
+  first.socket.close();
+  await first.closed();
+  await until("a place", async () => {
+    const next = new WebSocket(server.url);
+    next.on("error", () => {});
+    return Promise.race([
+      once(next, "open").then(() => (next.terminate(), true)),
+      once(next, "unexpected-response").then(() => false),
+    ]);
+  });
+});
+
+test("[T8] while stopping or without storage the upgrade is refused for now", () => {
+  const attempt = { url: "/", origin: undefined };
+  for (const state of [
+    { ...healthy, stopping: true },
+    { ...healthy, storageTrouble: true },
+  ]) {
+    const rejection = rejectUpgrade(attempt, state, rules);
+    expect(rejection?.status).toBe(503);
+    expect(rejection?.retryAfter).toBeGreaterThan(0);
+  }
+});
+
+test("[T9] a client that does not read is cut off at MAX_BUFFERED_BYTES, and the room goes on", async () => {
+  const server = await startComposition({ MAX_BUFFERED_BYTES: "65536" });
+  const lazy = await new RawClient(server.url).opened();
+  lazy.login("room");
+  await lazy.received("room", MessageType.Auth);
+  lazy.socket.pause();
+  const [writer, reader] = [
+    connect({ url: server.url, name: "room" }),
+    connect({ url: server.url, name: "room" }),
+  ];
+  await Promise.all([writer.synced(), reader.synced()]);
+  await until("the slow consumer refused", async () => {
+    writer.text.insert(0, "x".repeat(500_000));
+    await writer.saved();
+    return server.log.events("refused").some((line) => line["reason"] === "slow-consumer");
+  });
+  await until("the reader caught up", () => reader.text.length === writer.text.length);
+  expect(server.rooms.documents.get("room")?.getConnectionsCount()).toBe(2);
+});
+
+test("[T10] a port in use is one clear line and exit code 1", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void taken.close());
+  await once(taken, "listening");
+  const { port } = taken.address() as import("node:net").AddressInfo;
+  const server = new ServerProcess({ PORT: String(port), DATABASE_URL: "memory:" });
+  expect((await server.ended()).code).toBe(1);
+  expect(server.stderr.trim()).toBe(
+    `Port ${port} is in use by another program: stop that one, or set PORT to a free port.`,
+  );
+});
+
+test("[T11] a message that cannot be understood closes that socket only, and asks to come back", async () => {
+  const server = await startProcess();
+  const bystander = await connect({ url: server.url, name: "room" }).synced();
+  const broken = await new RawClient(server.url).opened();
+  broken.login("room");
+  await broken.received("room", MessageType.Auth);
+  broken.send("room", MessageType.Sync, (encoder) => encoding.writeVarUint(encoder, 99));
+  expect(await broken.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
+  bystander.text.insert(0, "still here");
+  await bystander.saved();
+  expect(bystander.closes).toEqual([]);
+});
+
+/** A WebSocket class whose instances state an Origin, as a browser does. */
+function originOf(origin: string): new (url: string) => WebSocket {
+  return class extends WebSocket {
+    constructor(url: string) {
+      super(url, { origin });
+    }
+  };
+}

@@ -34,6 +34,7 @@ import { SocketServer } from "./transport/socket-server.ts";
 export interface RunningServer {
   readonly port: number;
   readonly rooms: Rooms;
+  readonly store: StorageThread;
   readonly guard: Guard;
   /** Resolves with the exit code: 0, or 1 when something could not be saved in time. */
   stop(): Promise<number>;
@@ -156,6 +157,7 @@ export async function startServer({
   return {
     port,
     rooms,
+    store,
     guard,
     async stop() {
       stopping = true;
@@ -201,8 +203,10 @@ async function main(): Promise<void> {
     const config = readConfig();
     const log = createLog({ level: config.logLevel, format: config.logFormat });
     routeConsole(log);
-    const server = await startServer({ config, log });
-    handleProcessEvents({ log, stop: () => server.stop() });
+    const starting = startServer({ config, log });
+    // Before it listens: an orchestrator may change its mind the moment it sees the port open.
+    handleProcessEvents({ log, stop: async () => (await starting).stop() });
+    await starting;
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);

@@ -7,6 +7,8 @@ export default defineConfig({
     // Each file in a process of its own: what one leaks cannot hide in another.
     pool: "forks",
     maxWorkers: 2,
+    // Hocuspocus tells the console of every connection that it closes; shown only where a test fails.
+    silent: "passed-only",
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

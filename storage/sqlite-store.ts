@@ -51,14 +51,18 @@ export function openSqliteStore(path: string): Store {
   const deleteJournal = db.prepare<[string, number]>("DELETE FROM journal WHERE name = ? AND seq <= ?");
   const probe = db.prepare("SELECT 1 FROM documents LIMIT 1");
 
-  const stored = (room: string): StoredRoom & { readonly lastSeq: number } => {
+  /** In one transaction: between two statements another process may compact the room, and its journal would be missing. */
+  const readRoom = db.transaction((room: string): StoredRoom & { readonly lastSeq: number } => {
     const rows = selectJournal.all(room);
     const snapshot = selectSnapshot.get({ name: room })?.data ?? null;
     return { snapshot, updates: rows.map((row) => row.data), lastSeq: rows.at(-1)?.seq ?? 0 };
-  };
+  });
 
   return {
-    load: async (room) => db.transaction(stored)(room),
+    load: async (room) => {
+      const { snapshot, updates } = readRoom(room);
+      return { snapshot, updates };
+    },
 
     append: async (entries) => {
       db.transaction(() => {
@@ -71,7 +75,7 @@ export function openSqliteStore(path: string): Store {
     compact: async (room) =>
       db
         .transaction(() => {
-          const { snapshot, updates, lastSeq } = stored(room);
+          const { snapshot, updates, lastSeq } = readRoom(room);
           if (updates.length === 0) return { rows: 0, bytes: snapshot?.byteLength ?? 0 };
           const state = mergeState({ snapshot, updates });
           upsertSnapshot.run({ name: room, data: state });

@@ -49,6 +49,11 @@ export class StorageThread implements Store {
   async close(): Promise<void> {
     if (this.#worker) await this.#request<void>({ op: "close" });
     this.#closed = true;
+    await this.end();
+  }
+
+  /** Ends the worker at once, as a crash of it would. Requests under way are rejected; the next one starts another worker. */
+  async end(): Promise<void> {
     await this.#worker?.terminate();
   }
 

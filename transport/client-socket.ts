@@ -7,7 +7,7 @@
  */
 import type { Duplex } from "node:stream";
 import { MessageType, type WebSocketLike } from "@hocuspocus/server";
-import type { WebSocket } from "ws";
+import { WebSocket } from "ws";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import { binaryFrame } from "./frame.ts";
 import { readOutgoingMessage } from "./outgoing-message.ts";
@@ -41,6 +41,7 @@ export class ClientSocket implements WebSocketLike {
   #frames: Buffer[] = [];
   #frameBytes = 0;
   #leaving: NodeJS.Timeout | null = null;
+  #released = false;
   #sentSinceBeat = false;
   #heardSinceBeat = true;
   /** A provider of version 4 or later answers the application-level Ping; an older one would log an error. */
@@ -50,11 +51,17 @@ export class ClientSocket implements WebSocketLike {
     this.#options = options;
   }
 
+  /**
+   * Open until Hocuspocus has been told of the close. It checks this before each send and closes its connection at any other value:
+   * while it removes a closed connection it broadcasts the leaving presence to it as well, and would run its whole disconnect twice
+   * (seen on 4.7 with `flushDelay: false`). What is sent meanwhile is dropped below.
+   */
   get readyState(): number {
-    return this.#options.webSocket.readyState;
+    return this.#released ? WebSocket.CLOSED : WebSocket.OPEN;
   }
 
   send(message: Uint8Array): void {
+    if (!this.#isOpen) return;
     if (message === lastPayload) {
       this.#write(lastFrame);
       return;
@@ -116,8 +123,9 @@ export class ClientSocket implements WebSocketLike {
     this.#sentSinceBeat = false;
   }
 
-  /** Called once the socket is closed. */
+  /** Called once the socket is closed and Hocuspocus knows. */
   release(): void {
+    this.#released = true;
     if (this.#leaving) clearTimeout(this.#leaving);
     this.#frames = [];
   }
@@ -129,16 +137,20 @@ export class ClientSocket implements WebSocketLike {
     this.#frames = [];
     const bytes = this.#frameBytes;
     this.#frameBytes = 0;
-    const { stream, webSocket } = this.#options;
-    if (webSocket.readyState !== webSocket.OPEN || !stream.writable) return;
+    const { stream } = this.#options;
+    if (!this.#isOpen || !stream.writable) return;
     if (frames.length === 1) stream.write(frames[0]);
     else if (bytes <= LARGE_FRAME_BYTES) stream.write(Buffer.concat(frames, bytes));
     else for (const frame of frames) stream.write(frame);
   }
 
+  get #isOpen(): boolean {
+    return this.#options.webSocket.readyState === WebSocket.OPEN;
+  }
+
   #write(frame: Buffer): void {
-    const { stream, writer, webSocket, maxBufferedBytes } = this.#options;
-    if (webSocket.readyState !== webSocket.OPEN) return;
+    const { stream, writer, maxBufferedBytes } = this.#options;
+    if (!this.#isOpen) return;
     // Looked at before adding, so that one message larger than the limit still gets through to a client that reads.
     if (stream.writableLength + this.#frameBytes > maxBufferedBytes) {
       this.#options.onRefused("", closeReasons.slowConsumer);

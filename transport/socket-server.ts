@@ -123,9 +123,9 @@ export class SocketServer {
     );
     webSocket.on("close", (code: number, reason: Buffer) => {
       unwatch();
-      socket.release();
       this.#sockets.delete(socket);
       client.handleClose({ code, reason: reason.toString() });
+      socket.release();
       if (this.#sockets.size === 0) this.#onEmpty();
     });
   }

@@ -1,0 +1,115 @@
+import { expect, test } from "vitest";
+import { Client, connect } from "./support/client.ts";
+import { startComposition } from "./support/composition.ts";
+import { until } from "./support/until.ts";
+
+test("[U1] a room unloads ROOM_IDLE_SECONDS after its last leave, not before", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0.3" });
+  const [first, last] = [
+    connect({ url: server.url, name: "room" }),
+    connect({ url: server.url, name: "room" }),
+  ];
+  await Promise.all([first.synced(), last.synced()]);
+  first.leave();
+  await until("the first one gone", () => server.log.events("connection-left").length === 1);
+  last.leave();
+  await until("unloaded", () => !server.rooms.documents.has("room"));
+  const left = server.log.events("connection-left").at(-1);
+  const unloaded = server.log.events("room-unloaded").at(-1);
+  const waitedMs = Number(unloaded?.["time"]) - Number(left?.["time"]);
+  // Log times are whole milliseconds, and a timer may fire one early.
+  expect(waitedMs).toBeGreaterThanOrEqual(298);
+  expect(waitedMs).toBeLessThan(600);
+});
+
+test("[U2] a rejoin while the room waits reaches the live document, without a load", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "30" });
+  const first = await connect({ url: server.url, name: "room" }).synced();
+  const document = server.rooms.documents.get("room");
+  first.leave();
+  await until("the room empty", () => document?.getConnectionsCount() === 0);
+  await connect({ url: server.url, name: "room" }).synced();
+  expect(server.rooms.documents.get("room")).toBe(document);
+  expect(server.log.events("room-created")).toHaveLength(1);
+});
+
+test("[U3] a rejoin starts the time anew", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0.4" });
+  for (let visit = 1; visit <= 4; visit++) {
+    const client = await connect({ url: server.url, name: "room" }).synced();
+    client.leave();
+    await until("left", () => server.log.events("connection-left").length === visit);
+    if (visit === 4) break;
+    // Three quarters of the time: together more than twice the whole, and the room must still be there.
+    const leftAt = performance.now();
+    await until("most of the time passed", () => performance.now() - leftAt > 300);
+    expect(server.rooms.documents.has("room")).toBe(true);
+  }
+  expect(server.log.events("room-created")).toHaveLength(1);
+  await until("unloaded at last", () => !server.rooms.documents.has("room"));
+});
+
+const EDGE_ROUNDS = 400;
+const EDGE_ROOMS = 8;
+const IDLE_MS = 25;
+
+test(`[U4] ${EDGE_ROUNDS} rejoins around the end of the idle time: one live document, no lost ack, every room gone in the end`, async () => {
+  // One promise shared by all checks, as a token cache has: it lets hooks settle within one run of microtasks, which is where
+  // stock attaches a newcomer to a destroyed document.
+  const answer = Promise.resolve();
+  const created: object[] = [];
+  const server = await startComposition({ ROOM_IDLE_SECONDS: String(IDLE_MS / 1000), LOG_LEVEL: "info" }, [
+    {
+      onAuthenticate: () => answer,
+      beforeUnloadDocument: () => answer,
+      afterLoadDocument: async ({ document }) => void created.push(document),
+    },
+  ]);
+
+  const visit = async (room: string, key: string): Promise<void> => {
+    const client = await new Client({ url: server.url, name: room }).synced();
+    client.tasks.set(key, true);
+    await client.saved();
+    client.leave();
+  };
+  const lost: string[] = [];
+  await Promise.all(
+    Array.from({ length: EDGE_ROOMS }, async (_, index) => {
+      const room = `room-${index}`;
+      for (let round = 0; round < EDGE_ROUNDS / EDGE_ROOMS; round++) {
+        await visit(room, `${round}`);
+        const leftAt = performance.now();
+        const edgeMs = IDLE_MS + ((round % 11) - 5);
+        await until("the edge", () => performance.now() - leftAt > edgeMs);
+        const live = created.filter((document) => isLive(document, room));
+        if (live.length > 1) lost.push(`${room}: ${live.length} live documents in round ${round}`);
+      }
+      const reader = await new Client({ url: server.url, name: room }).synced();
+      for (let round = 0; round < EDGE_ROUNDS / EDGE_ROOMS; round++) {
+        if (!reader.tasks.has(`${round}`)) lost.push(`${room}/${round}`);
+      }
+      reader.leave();
+    }),
+  );
+  expect(lost).toEqual([]);
+  await until("all rooms gone", () => server.rooms.documents.size === 0);
+  // The edge was really met: some rejoins found the room, and some came too late.
+  const loads = server.log.events("room-created").length;
+  expect(loads).toBeGreaterThan(EDGE_ROOMS);
+  expect(loads).toBeLessThan(EDGE_ROUNDS + EDGE_ROOMS);
+}, 120_000);
+
+function isLive(document: object, room: string): boolean {
+  const { name, isDestroyed } = document as { name: string; isDestroyed: boolean };
+  return name === room && !isDestroyed;
+}
+
+test("[U4] a document that is open only by a direct connection stays, and unloads after it", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" });
+  const direct = await server.rooms.openDirectConnection("room");
+  await direct.transact((document) => document.getText("text").insert(0, "by the server"));
+  expect(server.rooms.documents.has("room")).toBe(true);
+  await direct.disconnect();
+  await until("unloaded", () => !server.rooms.documents.has("room"));
+  expect((await connect({ url: server.url, name: "room" }).synced()).text.toString()).toBe("by the server");
+});

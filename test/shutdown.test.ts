@@ -1,0 +1,200 @@
+/** Every situation in which a stock Hocuspocus does not stop, or stops wrongly. */
+import { once } from "node:events";
+import Database from "better-sqlite3";
+import { MessageType } from "@hocuspocus/server";
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "./support/client.ts";
+import { startComposition } from "./support/composition.ts";
+import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
+import { startProcess } from "./support/server-process.ts";
+import { tempDatabase } from "./support/temp-dir.ts";
+import { until } from "./support/until.ts";
+
+const never = new Promise<never>(() => {});
+
+function lockedBy(path: string): { release: () => void } {
+  const db = new Database(path);
+  onTestFinished(() => void db.close());
+  db.exec("BEGIN IMMEDIATE");
+  return { release: () => db.exec("ROLLBACK") };
+}
+
+test("[D1] SIGTERM: clients hear 1012, edits on their way are saved, exit 0 at once", async () => {
+  const { url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  await client.saved();
+  client.text.insert(0, "last words");
+  await client.saved();
+  const result = await server.ended("SIGTERM");
+  expect(result).toMatchObject({ code: 0 });
+  expect(result.ms).toBeLessThan(3000);
+  expect(client.closes[0]).toEqual({ code: 1012, reason: "server-restarting" });
+  client.leave();
+  const next = await startProcess({ DATABASE_URL: url });
+  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe("last words");
+});
+
+test("[D1] SIGINT does the same", async () => {
+  const server = await startProcess();
+  expect(await server.ended("SIGINT")).toMatchObject({ code: 0 });
+});
+
+test("[D1] an idle room that waits for its minute does not hold up the stop", async () => {
+  const server = await startProcess({ ROOM_IDLE_SECONDS: "60" });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  client.leave();
+  await server.logged("left", (line) => line.event === "connection-left");
+  const result = await server.ended("SIGTERM");
+  expect(result.code).toBe(0);
+  expect(result.ms).toBeLessThan(3000);
+  expect(server.events("room-unloaded")).toHaveLength(1);
+});
+
+test("[D1] a client that never answers the close is cut off", async () => {
+  const server = await startProcess();
+  const deaf = await new RawClient(server.url).opened();
+  deaf.socket.pause();
+  const result = await server.ended("SIGTERM");
+  expect(result.code).toBe(0);
+  expect(result.ms).toBeLessThan(5000);
+});
+
+test("[D2] a store that is slow is waited for: exit 0 and everything saved", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  await client.saved();
+  const lock = lockedBy(path);
+  client.text.insert(0, "waits for the lock");
+  await server.logged("trouble", (line) => line.event === "health");
+  const ended = server.ended("SIGTERM");
+  await server.logged("stopping", (line) => line.event === "stopping");
+  client.leave();
+  await server.logged("everybody gone", (line) => line.event === "connection-left");
+  lock.release();
+  expect(await ended).toMatchObject({ code: 0 });
+  const next = await startProcess({ DATABASE_URL: url });
+  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe(
+    "waits for the lock",
+  );
+});
+
+test("[D2] a store that never comes back: exit 1 at the deadline, and the log names the rooms", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url, SHUTDOWN_SECONDS: "2" });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  await client.saved();
+  lockedBy(path);
+  client.text.insert(0, "never acknowledged");
+  await server.logged("trouble", (line) => line.event === "health");
+  expect(client.provider.hasUnsyncedChanges).toBe(true);
+  const result = await server.ended("SIGTERM");
+  expect(result.code).toBe(1);
+  expect(result.ms).toBeLessThan(4000);
+  expect(server.events("unsaved")[0]).toMatchObject({ rooms: ["room"] });
+});
+
+test("[D3] while it stops it takes nobody in: red readiness, 503 at the upgrade, no new rooms on open sockets", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url, SHUTDOWN_SECONDS: "20" });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  await client.saved();
+  const opener = await new RawClient(server.url).opened();
+  // It keeps its socket for the two seconds that a close may take, and opens rooms all the while.
+  opener.socket.pause();
+  const lock = lockedBy(path);
+  client.text.insert(0, "x");
+  await until("trouble", () => server.log.events("health").length > 0);
+  const stopped = server.stop();
+  for (let i = 0; i < 50; i++) opener.login(`new-${i}`);
+  const readiness = await fetch(`http://127.0.0.1:${server.port}/readyz`);
+  expect([readiness.status, await readiness.json()]).toMatchObject([503, { parts: { server: "stopping" } }]);
+  expect((await refusedUpgrade(server.url)).status).toBe(503);
+  await until("the open socket cut off", () =>
+    server.log.lines.every(({ event }) => event !== "stop-incomplete"),
+  );
+  client.leave();
+  lock.release();
+  expect(await stopped).toBe(0);
+  expect(server.log.events("room-created").map((line) => line.room)).toEqual(["room"]);
+});
+
+test("[D4] a second signal ends the process at once", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  await client.saved();
+  lockedBy(path);
+  client.text.insert(0, "x");
+  await server.logged("trouble", (line) => line.event === "health");
+  server.kill("SIGTERM");
+  await server.logged("stopping", (line) => line.event === "stopping");
+  const result = await server.ended("SIGTERM");
+  expect(result.code).toBe(1);
+  expect(result.ms).toBeLessThan(1000);
+});
+
+test("[D5] a document open only by a direct connection does not hold up the stop, and is saved", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const direct = await server.rooms.openDirectConnection("room");
+  await direct.transact((document) => document.getText("text").insert(0, "by the server"));
+  expect(await server.stop()).toBe(0);
+  const next = await startComposition({ DATABASE_URL: url });
+  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe("by the server");
+});
+
+test("[D5] a room that is still loading does not hold up the stop", async () => {
+  const server = await startComposition({}, [{ onLoadDocument: () => never }]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  await client.received("room", MessageType.Auth);
+  await until("loading", () => server.rooms.loadingDocuments.size === 1);
+  expect(await server.stop()).toBe(0);
+});
+
+test.for([
+  ["onDisconnect", "throws"],
+  ["afterUnloadDocument", "throws"],
+  ["beforeUnloadDocument", "throws"],
+  ["onDestroy", "throws"],
+  ["onDisconnect", "never settles"],
+  ["afterUnloadDocument", "never settles"],
+  ["beforeUnloadDocument", "never settles"],
+  ["onDestroy", "never settles"],
+] as const)("[D5] a hook %s that %s does not hold up the stop beyond its deadline", async ([hook, how]) => {
+  const broken = (): Promise<void> => (how === "throws" ? Promise.reject(new Error("broken hook")) : never);
+  const server = await startComposition({ SHUTDOWN_SECONDS: "2" }, [{ [hook]: broken }]);
+  const [client, other] = [
+    connect({ url: server.url, name: "room" }),
+    connect({ url: server.url, name: "idle" }),
+  ];
+  await Promise.all([client.synced(), other.synced()]);
+  other.leave();
+  client.text.insert(0, "x");
+  await client.saved();
+  const startedAt = performance.now();
+  expect(await server.stop()).toBe(0);
+  expect(performance.now() - startedAt).toBeLessThan(3500);
+});
+
+test("[D6] an error that nobody caught stops the server in order, with exit code 1", async () => {
+  const { url } = tempDatabase();
+  const server = await startProcess({
+    DATABASE_URL: url,
+    NODE_OPTIONS: "--import=./test/support/crash-on-sigusr2.mjs",
+  });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  client.text.insert(0, "saved before");
+  await client.saved();
+  const closed = once(
+    client.provider.configuration.websocketProvider.webSocket as unknown as EventTarget,
+    "close",
+  );
+  server.kill("SIGUSR2");
+  expect(await server.ended()).toMatchObject({ code: 1 });
+  await closed;
+  expect(server.events("crashed")).toHaveLength(1);
+  expect(client.closes[0]?.code).toBe(1012);
+});

@@ -1,5 +1,5 @@
 /** Every way of being let in and of being turned away, each with its code and reason, and nobody else notices. */
-import { generateKeyPairSync } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import jwt from "jsonwebtoken";
 import { expect, test } from "vitest";
 import { accessIn } from "../auth/room-rights.ts";
@@ -71,7 +71,7 @@ test.for(refusals)("[A2] %s is refused for good", async ([, token, reason]) => {
 });
 
 test("[A2] with a public key, a token signed with that key as an HMAC secret is refused", async () => {
-  const publicKey = rsa.publicKey.export({ type: "spki", format: "pem" }).toString();
+  const publicKey = rsa.publicKey.export({ type: "spki", format: "pem" });
   const server = await startProcess({ JWT_PUBLIC_KEY: publicKey.replaceAll("\n", "\\n") });
   await connect({
     url: server.url,
@@ -83,7 +83,6 @@ test("[A2] with a public key, a token signed with that key as an HMAC secret is 
     { alg: "HS256", typ: "JWT" },
     { sub: "eve", rooms },
   ].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
-  const { createHmac } = await import("node:crypto");
   const signature = createHmac("sha256", publicKey).update(`${header}.${payload}`).digest("base64url");
   const forged = connect({
     url: server.url,
@@ -150,8 +149,8 @@ test("[A4] a read-only user's edit is not applied, not acknowledged, and nobody 
   reader.text.insert(0, "forced");
   // A barrier: what the bystander writes after it arrives, so what the reader wrote before would have.
   await undisturbed();
-  await until("the bystander's edit", () => reader.text.toString().includes("."));
-  expect(bystander.text.toString()).toBe(".");
+  await until("the bystander's edit", () => reader.content.includes("."));
+  expect(bystander.content).toBe(".");
   expect(reader.provider.hasUnsyncedChanges).toBe(true);
 });
 
@@ -190,7 +189,7 @@ test.for(["error500", "garbage", "hang"] as const)(
     expect(inside.closes).toEqual([]);
     await backend.fault("none");
     await client.synced();
-    expect(client.text.toString()).toBe("not disturbed");
+    expect(client.content).toBe("not disturbed");
   },
 );
 

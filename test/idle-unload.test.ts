@@ -111,5 +111,5 @@ test("[U4] a document that is open only by a direct connection stays, and unload
   expect(server.rooms.documents.has("room")).toBe(true);
   await direct.disconnect();
   await until("unloaded", () => !server.rooms.documents.has("room"));
-  expect((await connect({ url: server.url, name: "room" }).synced()).text.toString()).toBe("by the server");
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("by the server");
 });

@@ -33,7 +33,7 @@ test("[S2] while the store cannot commit: no ack, others still see the edit, red
   const other = otherProgram(path);
   other.exec("BEGIN IMMEDIATE");
   writer.text.insert(0, "held");
-  await until("the edit at the other client", () => reader.text.toString() === "held");
+  await until("the edit at the other client", () => reader.content === "held");
   await server.logged("trouble", (line) => line.event === "health" && line["storage"] === "failing");
   expect(writer.provider.hasUnsyncedChanges).toBe(true);
   expect(await readiness(server.url)).toMatchObject({
@@ -88,7 +88,7 @@ test("[S3] a room that cannot be loaded is refused for now, the provider comes b
 
   other.exec("ALTER TABLE hidden RENAME TO journal");
   await visitor.synced();
-  expect(visitor.text.toString()).toBe("precious");
+  expect(visitor.content).toBe("precious");
 });
 
 test("[S3] failed loads leave nothing behind", async () => {
@@ -122,7 +122,7 @@ test("[S4] a room with unsaved edits stays in memory after everybody left, and g
   expect(server.rooms.documents.has("room")).toBe(true);
   other.exec("ROLLBACK");
   await until("unloaded", () => !server.rooms.documents.has("room"));
-  expect((await connect({ url: server.url, name: "room" }).synced()).text.toString()).toBe("unsaved");
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("unsaved");
 });
 
 test("[S5] a room's journal is merged into its snapshot when the room unloads", async () => {

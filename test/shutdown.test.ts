@@ -32,7 +32,7 @@ test("[D1] SIGTERM: clients hear 1012, edits on their way are saved, exit 0 at o
   expect(client.closes[0]).toEqual({ code: 1012, reason: "server-restarting" });
   client.leave();
   const next = await startProcess({ DATABASE_URL: url });
-  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe("last words");
+  expect((await connect({ url: next.url, name: "room" }).synced()).content).toBe("last words");
 });
 
 test("[D1] SIGINT does the same", async () => {
@@ -75,9 +75,7 @@ test("[D2] a store that is slow is waited for: exit 0 and everything saved", asy
   lock.release();
   expect(await ended).toMatchObject({ code: 0 });
   const next = await startProcess({ DATABASE_URL: url });
-  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe(
-    "waits for the lock",
-  );
+  expect((await connect({ url: next.url, name: "room" }).synced()).content).toBe("waits for the lock");
 });
 
 test("[D2] a store that never comes back: exit 1 at the deadline, and the log names the rooms", async () => {
@@ -142,7 +140,7 @@ test("[D5] a document open only by a direct connection does not hold up the stop
   await direct.transact((document) => document.getText("text").insert(0, "by the server"));
   expect(await server.stop()).toBe(0);
   const next = await startComposition({ DATABASE_URL: url });
-  expect((await connect({ url: next.url, name: "room" }).synced()).text.toString()).toBe("by the server");
+  expect((await connect({ url: next.url, name: "room" }).synced()).content).toBe("by the server");
 });
 
 test("[D5] a room that is still loading does not hold up the stop", async () => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect as connectTcp, createServer } from "node:net";
+import { connect as connectTcp, createServer, type AddressInfo } from "node:net";
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
@@ -175,7 +175,7 @@ test("[T10] a port in use is one clear line and exit code 1", async () => {
   const taken = createServer().listen(0, "127.0.0.1");
   onTestFinished(() => void taken.close());
   await once(taken, "listening");
-  const { port } = taken.address() as import("node:net").AddressInfo;
+  const { port } = taken.address() as AddressInfo;
   const server = new ServerProcess({ PORT: String(port), DATABASE_URL: "memory:" });
   expect((await server.ended()).code).toBe(1);
   expect(server.stderr.trim()).toBe(
@@ -204,3 +204,23 @@ function originOf(origin: string): new (url: string) => WebSocket {
     }
   };
 }
+
+test("[T12] frames of every size arrive whole and in order, also when many leave in one turn", async () => {
+  const server = await startComposition();
+  const [writer, reader] = [
+    connect({ url: server.url, name: "room" }),
+    connect({ url: server.url, name: "room" }),
+  ];
+  await Promise.all([writer.synced(), reader.synced()]);
+  // Around each border of the length field (7 bits, 16 bits), and above what is gathered into one write.
+  for (const size of [
+    1, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 65_500, 65_535, 65_536, 200_000, 1_000_000,
+  ]) {
+    writer.text.insert(writer.text.length, `${size}:${"x".repeat(size)};`);
+    writer.tasks.set("turn", size);
+    writer.text.insert(writer.text.length, ".");
+  }
+  await writer.saved();
+  await until("the same text", () => reader.content === writer.content);
+  expect([writer.closes, reader.closes]).toEqual([[], []]);
+});

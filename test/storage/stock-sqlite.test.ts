@@ -16,10 +16,10 @@ async function startStock(path: string): Promise<{ url: string; stop: () => Prom
     extensions: [new SQLite({ database: path })],
   });
   await server.listen();
-  let stopped = false;
+  let hasStopped = false;
   const stop = async (): Promise<void> => {
-    if (stopped) return;
-    stopped = true;
+    if (hasStopped) return;
+    hasStopped = true;
     await server.destroy();
   };
   onTestFinished(stop);
@@ -50,5 +50,5 @@ test("[S6] a file goes from stock to ours, back, and again, and every edit is th
   }
   const stock = await startStock(path);
   const reader = await connect({ url: stock.url, name: "room" }).synced();
-  expect(reader.text.toString()).toBe("stock1 ours1 stock2 ours2 ");
+  expect(reader.content).toBe("stock1 ours1 stock2 ours2 ");
 });

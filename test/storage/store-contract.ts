@@ -6,8 +6,8 @@ import type { JournalEntry, Store, StoredRoom } from "../../storage/store.ts";
 /** Opens a store on `place`; the same place opens again with the same content, if the store is a durable one. */
 export interface StoreUnderTest {
   readonly durable: boolean;
-  newPlace(): string;
-  open(place: string): Store;
+  readonly newPlace: () => string;
+  readonly open: (place: string) => Store;
 }
 
 export function storeContract(name: string, { durable, newPlace, open }: StoreUnderTest): void {
@@ -133,5 +133,5 @@ export function textOf({ snapshot, updates }: StoredRoom): string {
   const doc = new Y.Doc();
   if (snapshot) Y.applyUpdate(doc, snapshot);
   for (const update of updates) Y.applyUpdate(doc, update);
-  return doc.getText("text").toString();
+  return doc.getText("text").toJSON();
 }

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { openMemoryStore } from "../../storage/memory-store.ts";
 import { openSqliteStore } from "../../storage/sqlite-store.ts";
 import { StorageThread } from "../../storage/storage-thread.ts";
@@ -25,17 +25,12 @@ storeContract("SQLite in the worker", {
 
 test("[S1] each commit of the SQLite store is synchronous to the disk", () => {
   const { path } = tempDatabase();
-  const pragmas: string[] = [];
-  // The adapter's own connection is not reachable from outside, and its setting is not stored in the file: watch it being set.
-  const { pragma } = Database.prototype;
-  Database.prototype.pragma = function (source: string, options?: Database.PragmaOptions) {
-    pragmas.push(source);
-    return pragma.call(this, source, options);
-  };
-  onTestFinished(() => void (Database.prototype.pragma = pragma));
+  // The setting belongs to the adapter's own connection, which nobody else can ask: watch it being set.
+  const pragma = vi.spyOn(Database.prototype, "pragma");
+  onTestFinished(() => pragma.mockRestore());
   const store = openSqliteStore(path);
   onTestFinished(() => store.close());
-  expect(pragmas).toEqual(["journal_mode = WAL", "synchronous = FULL"]);
+  expect(pragma.mock.calls.flat()).toEqual(["journal_mode = WAL", "synchronous = FULL"]);
 });
 
 test("[S9] every journal row has its time and its author", async () => {

@@ -45,6 +45,11 @@ export class Client {
     return this.doc.getText("text");
   }
 
+  /** What stands in the text. */
+  get content(): string {
+    return this.text.toJSON();
+  }
+
   get tasks(): Y.Map<unknown> {
     return this.doc.getMap("tasks");
   }

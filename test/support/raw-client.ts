@@ -1,5 +1,6 @@
 /** A client that says exactly what a test tells it, well-formed or not, over a bare `ws`. */
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import * as encoding from "lib0/encoding";
 import { MessageType } from "@hocuspocus/server";
 import { onTestFinished } from "vitest";
@@ -73,10 +74,7 @@ export async function refusedUpgrade(
 ): Promise<{ status: number; headers: Record<string, string | string[] | undefined> }> {
   const socket = new WebSocket(url.replace(/^http/, "ws"), options);
   socket.on("error", () => {});
-  const [, response] = (await once(socket, "unexpected-response")) as [
-    unknown,
-    import("node:http").IncomingMessage,
-  ];
+  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
   response.destroy();
   socket.terminate();
   return { status: response.statusCode ?? 0, headers: response.headers };

@@ -1,0 +1,59 @@
+/**
+ * The client side of one measurement, a process of its own: forked by run.ts, it opens all connections of a scenario
+ * against one server, says that it is ready, and for a load also runs it and reports. It ends when it is told to.
+ */
+import { openClients } from "./client.ts";
+import { type LoadResult, runLoad } from "./load.ts";
+import type { Scenario } from "./scenarios.ts";
+import { type ProtocolName, protocols } from "./wire.ts";
+import { createWorkload, roomName } from "./workload.ts";
+
+export interface GeneratorOptions {
+  scenario: Scenario;
+  protocol: ProtocolName;
+  url: string;
+  serverPid: number;
+  warmUpMs: number;
+  measuredMs: number;
+}
+
+export type GeneratorReport =
+  | { event: "connected" }
+  | { event: "measured"; result: LoadResult }
+  | { event: "failed"; reason: string };
+
+const options: GeneratorOptions = JSON.parse(process.argv[2] ?? "null");
+await main(options);
+
+async function main({
+  scenario,
+  url,
+  serverPid,
+  warmUpMs,
+  measuredMs,
+  ...names
+}: GeneratorOptions): Promise<void> {
+  const protocol = protocols[names.protocol];
+  const updates =
+    scenario.kind === "load" ? Math.ceil((scenario.updatesPerSecond * (warmUpMs + measuredMs)) / 1_000) : 0;
+  const workload = createWorkload(scenario, protocol, updates);
+  const connections = scenario.rooms * scenario.connectionsPerRoom;
+  const clients = await openClients(
+    Array.from({ length: connections }, (_, n) => roomName(Math.floor(n / scenario.connectionsPerRoom))),
+    { url, protocol, onLost: fail },
+  );
+  report({ event: "connected" });
+  if (scenario.kind === "idle") return;
+  const { updatesPerSecond } = scenario;
+  const result = await runLoad(clients, { workload, updatesPerSecond, warmUpMs, measuredMs, serverPid });
+  report({ event: "measured", result: protocol.acknowledges ? result : { ...result, missingAcks: 0 } });
+}
+
+function report(message: GeneratorReport): void {
+  process.send?.(JSON.stringify(message));
+}
+
+/** A client that is lost makes every figure of the run wrong. */
+function fail(reason: string): void {
+  report({ event: "failed", reason });
+}

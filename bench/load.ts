@@ -1,0 +1,194 @@
+/**
+ * Sends a workload at a steady rate and measures, over the same window, what the server spent and what arrived.
+ *
+ * All updates that arrive are counted, at every connection. Latency is sampled at one connection in ten, at another
+ * position in each room, because a server that sends in join order serves the first ones earlier.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Client } from "./client.ts";
+import { countMarkers, readMarkers } from "./marker.ts";
+import { cpuMicros, machineCpuMicros, mainThreadCpuMicros } from "./proc.ts";
+import { type Percentiles, percentiles } from "./statistics.ts";
+import { sequenceOf, type Workload, writerOf } from "./workload.ts";
+
+const TICK_MS = 1;
+const RATE_REACHED_SHARE = 0.98;
+const SAMPLE_ONE_IN = 10;
+
+/** After the last update the run is over when nothing arrived for this long, at the latest after the deadline. */
+const QUIET_MS = 500;
+const DRAIN_DEADLINE_MS = 15_000;
+
+const MICROS_PER_MS = 1_000;
+
+export interface LoadOptions {
+  workload: Workload;
+  updatesPerSecond: number;
+  warmUpMs: number;
+  measuredMs: number;
+  serverPid: number;
+}
+
+export interface LoadResult {
+  /** Really sent, in the window. */
+  updatesPerSecond: number;
+  isRateReached: boolean;
+  /** Server CPU for one update at one receiver other than its writer. */
+  cpuMicrosPerDelivery: number;
+  /** The part of it on the event loop. */
+  mainThreadMicrosPerDelivery: number;
+  latencyMs: Percentiles | null;
+  ackMs: Percentiles | null;
+  /** Updates × receivers that never arrived, and updates that were never confirmed, of the whole run. */
+  missingDeliveries: number;
+  missingAcks: number;
+  /** Share of what was sent that came back to its own writer: 1 means the server echoes everything. */
+  echoShare: number;
+  /** CPU in the window, as a share of one core. `others` is what neither server nor generator used. */
+  serverCpuShare: number;
+  generatorCpuShare: number;
+  othersCpuShare: number;
+}
+
+interface Snapshot {
+  atMs: number;
+  sent: number;
+  receipts: number;
+  serverMicros: number;
+  mainThreadMicros: number;
+  generatorMicros: number;
+  machineMicros: number;
+}
+
+export async function runLoad(clients: Client[], options: LoadOptions): Promise<LoadResult> {
+  const { workload, updatesPerSecond, warmUpMs, measuredMs, serverPid } = options;
+  const { messages, connectionsPerRoom } = workload;
+  const sentAtMs = new Float64Array(messages.length);
+  const received = new Uint32Array(clients.length);
+  const acked = new Uint32Array(clients.length);
+  const latencies: number[] = [];
+  const ackTimes: number[] = [];
+  let sent = 0;
+  let receipts = 0;
+  let unsaved = 0;
+  let firstMeasured = Number.POSITIVE_INFINITY;
+
+  for (const [connection, client] of clients.entries()) {
+    const count = (updates: number): void => {
+      receipts += updates;
+      received[connection] = at(received, connection) + updates;
+    };
+    const room = Math.floor(connection / connectionsPerRoom);
+    client.onUpdate =
+      connection % SAMPLE_ONE_IN !== room % SAMPLE_ONE_IN
+        ? (message) => {
+            count(countMarkers(message));
+          }
+        : (message) => {
+            const nowMs = performance.now();
+            const sequences = readMarkers(message);
+            count(sequences.length);
+            for (const sequence of sequences) {
+              if (sequence < firstMeasured || writerOf(workload, sequence) === connection) continue;
+              latencies.push(nowMs - at(sentAtMs, sequence));
+            }
+          };
+    client.onAck = (isSaved) => {
+      const sequence = sequenceOf(workload, connection, at(acked, connection));
+      acked[connection] = at(acked, connection) + 1;
+      if (!isSaved) unsaved += 1;
+      if (sequence >= firstMeasured) ackTimes.push(performance.now() - at(sentAtMs, sequence));
+    };
+  }
+
+  const takeSnapshot = (): Snapshot => {
+    const generator = process.cpuUsage();
+    return {
+      atMs: performance.now(),
+      sent,
+      receipts,
+      serverMicros: cpuMicros(serverPid),
+      mainThreadMicros: mainThreadCpuMicros(serverPid),
+      generatorMicros: generator.user + generator.system,
+      machineMicros: machineCpuMicros(),
+    };
+  };
+
+  const startMs = performance.now();
+  let before: Snapshot | null = null;
+  let nowMs = startMs;
+  while (nowMs < startMs + warmUpMs + measuredMs) {
+    const due = Math.min(messages.length, Math.floor(((nowMs - startMs) * updatesPerSecond) / 1_000));
+    for (; sent < due; sent += 1) {
+      sentAtMs[sent] = performance.now();
+      clients[writerOf(workload, sent)]?.send(messages[sent] ?? new Uint8Array());
+    }
+    if (before === null && nowMs >= startMs + warmUpMs) {
+      before = takeSnapshot();
+      firstMeasured = sent;
+    }
+    // oxlint-disable-next-line no-await-in-loop
+    await delay(TICK_MS);
+    nowMs = performance.now();
+  }
+  const after = takeSnapshot();
+  if (before === null) throw new Error("The generator was stalled for the whole run");
+
+  await untilQuiet(() => receipts);
+
+  // What each connection should have got: all updates of its room but its own. More than that are echoes.
+  let missingDeliveries = 0;
+  let echoes = 0;
+  let acks = 0;
+  const own = clients.map((_, connection) => sentBy(workload, connection, sent));
+  for (const connection of clients.keys()) {
+    const first = connection - (connection % connectionsPerRoom);
+    const inRoom = own.slice(first, first + connectionsPerRoom).reduce((sum, updates) => sum + updates, 0);
+    const surplus = at(received, connection) - (inRoom - (own[connection] ?? 0));
+    if (surplus < 0) missingDeliveries -= surplus;
+    else echoes += surplus;
+    acks += at(acked, connection);
+  }
+
+  const windowMs = after.atMs - before.atMs;
+  const windowMicros = windowMs * MICROS_PER_MS;
+  const serverMicros = after.serverMicros - before.serverMicros;
+  const generatorMicros = after.generatorMicros - before.generatorMicros;
+  const delivered = (after.receipts - before.receipts) * (1 - echoes / receipts);
+  // Two updates less can be the edges of the window.
+  const expected = (windowMs * updatesPerSecond) / 1_000;
+  return {
+    isRateReached: after.sent - before.sent >= expected * RATE_REACHED_SHARE - 2,
+    updatesPerSecond: ((after.sent - before.sent) / windowMs) * 1_000,
+    cpuMicrosPerDelivery: serverMicros / delivered,
+    mainThreadMicrosPerDelivery: (after.mainThreadMicros - before.mainThreadMicros) / delivered,
+    latencyMs: percentiles(latencies),
+    ackMs: percentiles(ackTimes),
+    missingDeliveries,
+    missingAcks: sent - acks + unsaved,
+    echoShare: echoes / sent,
+    serverCpuShare: serverMicros / windowMicros,
+    generatorCpuShare: generatorMicros / windowMicros,
+    othersCpuShare:
+      (after.machineMicros - before.machineMicros - serverMicros - generatorMicros) / windowMicros,
+  };
+}
+
+function sentBy(workload: Workload, connection: number, sent: number): number {
+  const perTurn = workload.rooms * workload.connectionsPerRoom;
+  return Math.max(0, Math.ceil((sent - sequenceOf(workload, connection, 0)) / perTurn));
+}
+
+async function untilQuiet(progress: () => number): Promise<void> {
+  const deadlineMs = performance.now() + DRAIN_DEADLINE_MS;
+  for (let seen = -1; seen !== progress() && performance.now() < deadlineMs;) {
+    seen = progress();
+    // oxlint-disable-next-line no-await-in-loop
+    await delay(QUIET_MS);
+  }
+}
+
+/** Typed arrays of the right length have no holes; the type does not know. */
+function at(values: Float64Array | Uint32Array, index: number): number {
+  return values[index] ?? 0;
+}

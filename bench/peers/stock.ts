@@ -1,0 +1,13 @@
+/** Hocuspocus as its documentation starts it: `Server` with the SQLite extension on a file, everything else default. */
+import { SQLite } from "@hocuspocus/extension-sqlite";
+import { Server } from "@hocuspocus/server";
+
+const [database] = process.argv.slice(2);
+if (database === undefined) throw new Error("usage: stock.ts <database file>");
+
+const server = new Server({ extensions: [new SQLite({ database })] });
+// Port 0 would read as "not given" in listen(): it has to come with the configuration.
+server.configuration.port = 0;
+server.configuration.address = "127.0.0.1";
+await server.listen();
+console.log(JSON.stringify({ event: "listening", port: server.address.port }));

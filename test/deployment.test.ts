@@ -1,13 +1,15 @@
 /** Dockerfile, docker-compose.yml and fly.toml, compared with the code that they deploy. */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import picomatch from "picomatch";
 import { parse as parseToml } from "smol-toml";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { readConfig, type Environment } from "../lib/config.ts";
@@ -202,12 +204,17 @@ function pathIn(probe: readonly string[]): string | undefined {
 }
 
 test.for(Object.entries(probes))(
-  "[C7] %s: the health check passes while the server works, and fails when it does not",
+  "[C7] %s: the health check passes while the server works, and fails when it is gone or says 503",
   async ([, probe]) => {
     const composition = await startComposition();
     await runProbe(probe, composition.port);
     await composition.stop();
     await expect(runProbe(probe, composition.port)).rejects.toMatchObject({ code: 1 });
+    const broken = createServer((_, response) => response.writeHead(503).end()).listen(0, "127.0.0.1");
+    onTestFinished(() => void broken.close());
+    await once(broken, "listening");
+    const { port } = broken.address() as AddressInfo;
+    await expect(runProbe(probe, port)).rejects.toMatchObject({ code: 1 });
   },
 );
 

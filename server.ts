@@ -11,6 +11,7 @@ import { authentication } from "./extensions/authentication.ts";
 import { idleUnload } from "./extensions/idle-unload.ts";
 import { keepAlive } from "./extensions/keep-alive.ts";
 import { lifecycleLog } from "./extensions/lifecycle-log.ts";
+import { noEcho } from "./extensions/no-echo.ts";
 import { persistence } from "./extensions/persistence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomNames } from "./extensions/room-names.ts";
@@ -97,6 +98,7 @@ export async function startServer({
         roomNames({ pattern: config.roomNamePattern }),
         authentication({ admit: createAdmission(config), log }),
         persist,
+        noEcho(),
         keepAlive(),
         idle,
         lifecycleLog({ log }),

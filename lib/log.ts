@@ -9,14 +9,24 @@ export type Log = Logger;
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "pretty" | "json";
 }
 
-/** Writes to stdout, synchronously: the last line before a crash is the one that is needed. */
+/**
+ * JSON goes to stdout asynchronously and is flushed at exit: a synchronous write to a full pipe sleeps 100 ms at a time, and then a
+ * slow log collector stops the event loop. What waits for the collector is bounded; beyond that lines are dropped, not editors.
+ */
 export function createLog({ level, format }: LogOptions): Log {
-  if (format === "json") return pino({ level, base: null }, pino.destination({ fd: 1, sync: true }));
+  if (format === "json") {
+    return pino(
+      { level, base: null },
+      pino.destination({ fd: 1, sync: false, maxLength: MAX_WAITING_BYTES }),
+    );
+  }
   const stream = pretty({ colorize: true, singleLine: true, sync: true, ignore: "pid,hostname,event" });
   return pino({ level, base: null }, stream);
 }

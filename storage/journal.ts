@@ -6,9 +6,16 @@
  * document behind (Yjs 13.6: a stale transaction cleanup, no `update` event ever again). A batch that cannot be committed is
  * kept and tried again with backoff until it is.
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { JournalEntry, Store } from "./store.ts";
 
+/**
+ * A commit costs about 300 µs of CPU, two threads woken and an fsync, whatever is in it. One per turn made a thousand updates a second
+ * cost half as much again as stock Hocuspocus does. So after a commit the next one waits until it is worth it: this many updates, or
+ * this long. A lone edit does not wait, and under load "saved" comes 40 ms later at most, less than a blink.
+ */
+const COMMIT_ROWS = 100;
+const COMMIT_INTERVAL_MS = 40;
 const FIRST_RETRY_MS = 100;
 /** Short enough that saving goes on within seconds of the disk's return. */
 const LONGEST_RETRY_MS = 5000;
@@ -36,6 +43,8 @@ export class Journal {
   readonly #idle: (() => void)[] = [];
   #gathering = emptyBatch();
   #writing = false;
+  #lastCommitAt = -COMMIT_INTERVAL_MS;
+  #commitNow: () => void = () => {};
   #trouble: unknown = null;
 
   constructor({ store, events }: { readonly store: Pick<Store, "append">; readonly events: JournalEvents }) {
@@ -61,10 +70,10 @@ export class Journal {
     batch.entries.push(entry);
     batch.rooms.add(entry.room);
     this.#unsaved.set(entry.room, batch);
+    if (batch.entries.length === COMMIT_ROWS) this.#commitNow();
     if (!this.#writing) {
       this.#writing = true;
-      // At the end of this turn, so that everything the poll phase read is in the first batch.
-      setImmediate(() => void this.#writeAll());
+      void this.#writeAll();
     }
   }
 
@@ -82,6 +91,7 @@ export class Journal {
 
   async #writeAll(): Promise<void> {
     while (this.#gathering.entries.length > 0) {
+      await this.#nextCommit();
       const batch = this.#gathering;
       this.#gathering = emptyBatch();
       await this.#commit(batch);
@@ -95,6 +105,21 @@ export class Journal {
     }
     this.#writing = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #nextCommit(): Promise<void> {
+    const pauseMs = this.#lastCommitAt + COMMIT_INTERVAL_MS - performance.now();
+    if (pauseMs > 0 && this.#gathering.entries.length < COMMIT_ROWS) {
+      const enough = Promise.withResolvers<void>();
+      const timer = setTimeout(enough.resolve, pauseMs);
+      this.#commitNow = enough.resolve;
+      await enough.promise;
+      clearTimeout(timer);
+    } else {
+      // The end of this turn, so that everything the poll phase read is in the batch.
+      await nextTurn();
+    }
+    this.#lastCommitAt = performance.now();
   }
 
   async #commit({ entries }: Batch): Promise<void> {

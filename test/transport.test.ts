@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { connect as connectTcp, createServer, type AddressInfo } from "node:net";
+import { HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { Heartbeat } from "../transport/heartbeat.ts";
 import { rejectUpgrade } from "../transport/upgrade-gate.ts";
-import { connect } from "./support/client.ts";
+import { connect, type Client } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { ServerProcess, startProcess } from "./support/server-process.ts";
@@ -223,4 +224,35 @@ test("[T12] frames of every size arrive whole and in order, also when many leave
   await writer.saved();
   await until("the same text", () => reader.content === writer.content);
   expect([writer.closes, reader.closes]).toEqual([[], []]);
+});
+
+test("[T13] an update goes to everybody in the room but the connection it came from", async () => {
+  const server = await startComposition();
+  const [author, other] = [
+    connect({ url: server.url, name: "room" }),
+    connect({ url: server.url, name: "room" }),
+  ];
+  await Promise.all([author.saved(), other.saved()]);
+  for (let i = 1; i <= 20; i++) {
+    author.text.insert(0, "a");
+    await until("the edit at the other", () => other.text.length === i);
+  }
+  await author.saved();
+  expect([author.updatesReceived, other.updatesReceived]).toEqual([0, 20]);
+});
+
+test("[T13] two providers of one room on one socket hear each other", async () => {
+  const server = await startComposition();
+  const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
+  onTestFinished(() => websocketProvider.destroy());
+  const [one, two] = ["one", "two"].map(() => {
+    const client = connect({ url: server.url, name: "room", websocketProvider, sessionAwareness: true });
+    client.provider.attach();
+    return client;
+  }) as [Client, Client];
+  await Promise.all([one.synced(), two.synced()]);
+  one.text.insert(0, "from one");
+  await until("one's edit at two", () => two.content === "from one");
+  two.text.insert(0, "and two, ");
+  await until("two's edit at one", () => one.content === "and two, from one");
 });

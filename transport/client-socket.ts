@@ -10,7 +10,7 @@ import { MessageType, type WebSocketLike } from "@hocuspocus/server";
 import { WebSocket } from "ws";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import { binaryFrame } from "./frame.ts";
-import { readOutgoingMessage } from "./outgoing-message.ts";
+import { isUpdateMessage, readOutgoingMessage } from "./outgoing-message.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
 export interface ClientSocketOptions {
@@ -38,10 +38,11 @@ let lastFrame: Buffer = Buffer.alloc(0);
 
 export class ClientSocket implements WebSocketLike {
   readonly #options: ClientSocketOptions;
-  #frames: Buffer[] = [];
+  readonly #frames: Buffer[] = [];
   #frameBytes = 0;
   #leaving: NodeJS.Timeout | null = null;
   #released = false;
+  #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #sentSinceBeat = false;
   #heardSinceBeat = true;
   /** A provider of version 4 or later answers the application-level Ping; an older one would log an error. */
@@ -60,8 +61,16 @@ export class ClientSocket implements WebSocketLike {
     return this.#released ? WebSocket.CLOSED : WebSocket.OPEN;
   }
 
+  /** The update that Hocuspocus is about to broadcast came from here, over the connection with this address. */
+  expectEcho(address: string, update: Uint8Array): void {
+    this.#echo = { address, update };
+  }
+
   send(message: Uint8Array): void {
-    if (!this.#isOpen) return;
+    if (this.#echo && isUpdateMessage(message, this.#echo)) {
+      this.#echo = null;
+      return;
+    }
     if (message === lastPayload) {
       this.#write(lastFrame);
       return;
@@ -98,8 +107,7 @@ export class ClientSocket implements WebSocketLike {
 
   /** Ends it without a word: for a peer that is gone or does not read, where a close frame would only wait as well. */
   terminate(): void {
-    this.#frames = [];
-    this.#frameBytes = 0;
+    this.#dropFrames();
     this.#options.webSocket.terminate();
   }
 
@@ -127,21 +135,26 @@ export class ClientSocket implements WebSocketLike {
   release(): void {
     this.#released = true;
     if (this.#leaving) clearTimeout(this.#leaving);
-    this.#frames = [];
+    this.#dropFrames();
   }
 
   /** Writes the frames of this turn. */
   flush(): void {
     const frames = this.#frames;
     if (frames.length === 0) return;
-    this.#frames = [];
-    const bytes = this.#frameBytes;
-    this.#frameBytes = 0;
     const { stream } = this.#options;
-    if (!this.#isOpen || !stream.writable) return;
-    if (frames.length === 1) stream.write(frames[0]);
-    else if (bytes <= LARGE_FRAME_BYTES) stream.write(Buffer.concat(frames, bytes));
-    else for (const frame of frames) stream.write(frame);
+    if (this.#isOpen && stream.writable) {
+      if (frames.length === 1) stream.write(frames[0]);
+      else if (this.#frameBytes <= LARGE_FRAME_BYTES) stream.write(Buffer.concat(frames, this.#frameBytes));
+      else for (const frame of frames) stream.write(frame);
+    }
+    this.#dropFrames();
+  }
+
+  /** Empties the array in place: a new one for each write is garbage that a room of 200 makes 200 times an update. */
+  #dropFrames(): void {
+    this.#frames.length = 0;
+    this.#frameBytes = 0;
   }
 
   get #isOpen(): boolean {
@@ -164,6 +177,8 @@ export class ClientSocket implements WebSocketLike {
   }
 
   #refuse(message: Uint8Array, room: string, closeReason: CloseReason): void {
+    // Hocuspocus says goodbye to each room of a socket that is closed already.
+    if (!this.#isOpen) return;
     this.#options.onRefused(room, closeReason);
     if (!closeReason.retry) {
       // The provider stops asking for this room and keeps the socket, which may carry others.

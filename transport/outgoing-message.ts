@@ -40,6 +40,16 @@ export function readOutgoingMessage(message: Uint8Array): OutgoingMessage {
   }
 }
 
+/** Whether `message` brings exactly this update to this address. */
+export function isUpdateMessage(
+  message: Uint8Array,
+  { address, update }: { readonly address: string; readonly update: Uint8Array },
+): boolean {
+  const start = message.byteLength - update.byteLength;
+  if (start <= 0 || Buffer.compare(message.subarray(start), update) !== 0) return false;
+  return decoding.readVarString(decoding.createDecoder(message)) === address;
+}
+
 const utf8 = new TextDecoder();
 
 /** The address is `room` or, from a provider with session awareness, `room\0session`. */

@@ -3,6 +3,7 @@ import {
   HocuspocusProvider,
   type CompleteHocuspocusProviderConfiguration,
   type CompleteHocuspocusProviderWebsocketConfiguration,
+  type onMessageParameters,
 } from "@hocuspocus/provider";
 import { onTestFinished } from "vitest";
 import type * as Y from "yjs";
@@ -25,12 +26,17 @@ export class Client {
   readonly provider: HocuspocusProvider;
   /** Close codes and reasons in the order in which they came. */
   readonly closes: { code: number; reason: string }[] = [];
+  /** Document updates received, one entry each: what the server broadcast to this client. */
+  updatesReceived = 0;
   /** Reasons of `authenticationFailed`. */
   readonly denials: string[] = [];
 
   constructor({ url, ...options }: ClientOptions) {
     this.provider = new HocuspocusProvider({ token: "guest", ...options, url: url.replace(/^http/, "ws") });
     this.provider.on("authenticationFailed", ({ reason }: { reason: string }) => this.denials.push(reason));
+    this.provider.on("message", ({ message }: onMessageParameters) => {
+      if (isUpdate(message)) this.updatesReceived++;
+    });
     // `disconnect` is the socket's own close; `close` also reports document-level ones.
     this.provider.on("disconnect", ({ event }: { event: { code: number; reason: string } }) =>
       this.closes.push({ code: event.code, reason: event.reason }),
@@ -84,6 +90,12 @@ export class Client {
   leave(): void {
     this.provider.destroy();
   }
+}
+
+/** Sync message (type 0) of sub-type update (2), after the address. */
+function isUpdate(message: onMessageParameters["message"]): boolean {
+  message.readVarString();
+  return message.readVarUint() === 0 && message.readVarUint() === 2;
 }
 
 /** A client that leaves with the test. */

@@ -1,7 +1,7 @@
 /**
  * Keeps an empty room for a while, so that a reload or a short loss of network costs no load.
  *
- * Hooks      connected, onDisconnect
+ * Hooks      onDisconnect
  * Promises   U1 a room unloads ROOM_IDLE_SECONDS after its last leave, not before
  *            U2 a rejoin at any moment reaches the live document
  *            U3 a rejoin starts the time anew
@@ -33,12 +33,8 @@ export function idleUnload({ idleMs, hold }: IdleUnloadOptions): IdleUnload {
   return {
     extensionName: "idle-unload",
 
-    async connected({ documentName }) {
-      expire(documentName);
-    },
-
-    // Hocuspocus awaits this before it thinks of unloading, so the hold is there in time. It is not called for a connection that
-    // never got in; such a room has a hold of its own while it loads.
+    // Hocuspocus awaits this before it thinks of unloading, so the hold is there in time. A rejoin needs no hook: a wait that runs out
+    // while somebody is inside unloads nothing, and the next last leave starts a new one.
     async onDisconnect({ documentName, document }) {
       if (document.getConnectionsCount() > 0) return;
       // The new hold before the old one goes, or the room would unload in between.

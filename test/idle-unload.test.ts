@@ -1,3 +1,4 @@
+import type { Document } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import { Client, connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
@@ -103,6 +104,51 @@ function isLive(document: object, room: string): boolean {
   const { name, isDestroyed } = document as { name: string; isDestroyed: boolean };
   return name === room && !isDestroyed;
 }
+
+test("[U4] a newcomer whose admission and the unload settle within one run of microtasks gets a live document", async () => {
+  // Stock 4.7 attaches it to the destroyed document when the two are one to three ticks apart: here at every distance up to twenty.
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  const unloading = new Set<string>();
+  const attached = new Map<string, Document>();
+  const distances = Array.from({ length: 41 }, (_, index) => index - 20);
+  const ticks = async (count: number): Promise<void> => {
+    for (let tick = 0; tick < count; tick++) await Promise.resolve();
+  };
+  const distanceOf = (room: string): number => Number(room.split("_")[1]);
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
+    {
+      async beforeUnloadDocument({ documentName }) {
+        unloading.add(documentName);
+        await gates.get(documentName)?.promise;
+        await ticks(-distanceOf(documentName));
+      },
+      async onAuthenticate({ documentName }) {
+        if (!unloading.has(documentName)) return;
+        gates.get(documentName)?.resolve();
+        await gates.get(documentName)?.promise;
+        await ticks(distanceOf(documentName));
+      },
+      async connected({ connection, documentName }) {
+        if (unloading.has(documentName)) attached.set(documentName, connection.document);
+      },
+    },
+  ]);
+  await Promise.all(
+    distances.map(async (distance) => {
+      const room = `room_${distance}`;
+      gates.set(room, Promise.withResolvers());
+      (await connect({ url: server.url, name: room }).synced()).leave();
+      await until("the unload on its way", () => unloading.has(room));
+      connect({ url: server.url, name: room });
+      await until("the newcomer attached", () => attached.has(room));
+    }),
+  );
+  const orphans = distances.filter((distance) => {
+    const room = `room_${distance}`;
+    return server.rooms.documents.get(room) !== attached.get(room);
+  });
+  expect(orphans).toEqual([]);
+});
 
 test("[U4] a document that is open only by a direct connection stays, and unloads after it", async () => {
   const server = await startComposition({ ROOM_IDLE_SECONDS: "0" });

@@ -97,8 +97,11 @@ test("[T6] a client without awareness stays in a quiet room, by Pings that its p
   const server = await startComposition({}, [], { heartbeat });
   const quiet = await connect({ url: server.url, name: "quiet", awareness: null }).synced();
   const socket = quiet.provider.configuration.websocketProvider;
-  const before = socket.lastMessageReceived;
-  await until("a Ping from the server", () => socket.lastMessageReceived > before);
+  // Several, because the answer to the first one must not be what ends the connection.
+  for (let ping = 0; ping < 3; ping++) {
+    const before = socket.lastMessageReceived;
+    await until("a Ping from the server", () => socket.lastMessageReceived > before);
+  }
   expect(quiet.closes).toEqual([]);
   expect(server.rooms.documents.get("quiet")?.getConnectionsCount()).toBe(1);
 });
@@ -208,22 +211,16 @@ function originOf(origin: string): new (url: string) => WebSocket {
 
 test("[T12] frames of every size arrive whole and in order, also when many leave in one turn", async () => {
   const server = await startComposition();
-  const [writer, reader] = [
-    connect({ url: server.url, name: "room" }),
-    connect({ url: server.url, name: "room" }),
-  ];
-  await Promise.all([writer.synced(), reader.synced()]);
-  // Around each border of the length field (7 bits, 16 bits), and above what is gathered into one write.
-  for (const size of [
-    1, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 65_500, 65_535, 65_536, 200_000, 1_000_000,
-  ]) {
-    writer.text.insert(writer.text.length, `${size}:${"x".repeat(size)};`);
-    writer.tasks.set("turn", size);
-    writer.text.insert(writer.text.length, ".");
-  }
-  await writer.saved();
-  await until("the same text", () => reader.content === writer.content);
-  expect([writer.closes, reader.closes]).toEqual([[], []]);
+  const reader = await connect({ url: server.url, name: "room" }).synced();
+  const received: number[] = [];
+  reader.provider.on("stateless", ({ payload }: { payload: string }) => received.push(payload.length));
+  // Every message length around the borders of the frame's length field (7 bits, 16 bits), and above what is gathered into one write.
+  const around = (border: number): number[] => Array.from({ length: 24 }, (_, index) => border - 20 + index);
+  const sizes = [0, 1, ...around(126), ...around(65_536), 200_000, 5, 1_000_000, 6];
+  for (const size of sizes) server.rooms.documents.get("room")?.broadcastStateless("x".repeat(size));
+  await until("all messages", () => received.length === sizes.length);
+  expect(received).toEqual(sizes);
+  expect(reader.closes).toEqual([]);
 });
 
 test("[T13] an update goes to everybody in the room but the connection it came from", async () => {

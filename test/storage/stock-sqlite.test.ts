@@ -3,6 +3,7 @@ import { SQLite } from "@hocuspocus/extension-sqlite";
 import { Server } from "@hocuspocus/server";
 import { expect, onTestFinished, test } from "vitest";
 import { connect, type Client } from "../support/client.ts";
+import { startComposition } from "../support/composition.ts";
 import { startProcess, type ServerProcess } from "../support/server-process.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 
@@ -51,4 +52,14 @@ test("[S6] a file goes from stock to ours, back, and again, and every edit is th
   const stock = await startStock(path);
   const reader = await connect({ url: stock.url, name: "room" }).synced();
   expect(reader.content).toBe("stock1 ours1 stock2 ours2 ");
+});
+
+test("[S6] an orderly stop leaves all of a room in its snapshot, even of one that cannot unload", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const direct = await server.rooms.openDirectConnection("room");
+  await direct.transact((document) => document.getText("text").insert(0, "by the server"));
+  expect(await server.stop()).toBe(0);
+  const stock = await startStock(path);
+  expect((await connect({ url: stock.url, name: "room" }).synced()).content).toBe("by the server");
 });

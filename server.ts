@@ -15,16 +15,15 @@ import { noEcho } from "./extensions/no-echo.ts";
 import { persistence } from "./extensions/persistence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomNames } from "./extensions/room-names.ts";
-import { checkReadiness } from "./http/health.ts";
+import { healthRoutes } from "./http/health.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
-import { ConfigError, EXIT_CONFIG, readConfig, type Config } from "./lib/config.ts";
+import type { Config } from "./lib/config.ts";
 import { Guard } from "./lib/guard.ts";
 import type { Identity } from "./lib/identity.ts";
-import { createLog, routeConsole, type Log } from "./lib/log.ts";
-import { helpText } from "./lib/option-docs.ts";
-import { handleProcessEvents } from "./lib/process-events.ts";
+import type { Log } from "./lib/log.ts";
 import { Rooms } from "./lib/rooms.ts";
+import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
 import manifest from "./package.json" with { type: "json" };
 import { Journal } from "./storage/journal.ts";
@@ -58,7 +57,6 @@ export async function startServer({
   heartbeat = new Heartbeat(),
 }: StartOptions): Promise<RunningServer> {
   let stopping = false;
-  const startedAt = Date.now();
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
 
   // Storage: a worker thread with the store, and the journal that feeds it.
@@ -111,22 +109,18 @@ export async function startServer({
   const httpServer = createServer(
     createRouter({
       log,
-      routes: {
-        "/": () => ({ status: 200, body: describe() }),
-        "/healthz": () => ({ status: 200, body: { status: "ok" } }),
-        "/readyz": async () => {
-          const readiness = await checkReadiness({
-            server: async () => {
-              if (stopping) throw new Error("stopping");
-            },
-            storage: async () => {
-              if (journal.trouble) throw journal.trouble;
-              await store.check();
-            },
-          });
-          return { status: readiness.ready ? 200 : 503, body: readiness };
+      routes: healthRoutes({
+        describe: () => ({ rooms: rooms.getDocumentsCount(), connections: sockets.connections }),
+        checks: {
+          server: async () => {
+            if (stopping) throw new Error("stopping");
+          },
+          storage: async () => {
+            if (journal.trouble) throw journal.trouble;
+            await store.check();
+          },
         },
-      },
+      }),
     }),
   );
   const sockets = new SocketServer({
@@ -138,19 +132,12 @@ export async function startServer({
     whenSaved: (room, callback) => journal.whenSaved(room, callback),
     state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
   });
-  const describe = (): object => ({
-    name: manifest.name,
-    version: manifest.version,
-    uptime: Math.floor((Date.now() - startedAt) / 1000),
-    rooms: rooms.getDocumentsCount(),
-    connections: sockets.connections,
-  });
-
   const port = await listen(httpServer, config).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
-  await rooms.hooks("onListen", { instance: rooms, configuration: rooms.configuration, port });
+  // Not awaited: an extension that never settles would keep SIGTERM waiting for the start to end.
+  void rooms.hooks("onListen", { instance: rooms, configuration: rooms.configuration, port });
   log.info(
     { event: "listening", port, auth: config.authMode },
     `🚀 Listening on http://${config.host}:${port}`,
@@ -196,33 +183,4 @@ function listen(httpServer: HttpServer, { port, host }: Config): Promise<number>
   });
 }
 
-async function main(): Promise<void> {
-  if (process.argv.includes("--help")) {
-    process.stdout.write(helpText());
-    return;
-  }
-  try {
-    const config = readConfig();
-    const log = createLog({ level: config.logLevel, format: config.logFormat });
-    routeConsole(log);
-    const starting = startServer({ config, log });
-    // Before it listens: an orchestrator may change its mind the moment it sees the port open.
-    handleProcessEvents({ log, stop: async () => (await starting).stop() });
-    await starting;
-  } catch (error) {
-    process.stderr.write(`${startFailure(error)}\n`);
-    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
-  }
-}
-
-/** One clear line for what an operator meets at 3 a.m. */
-function startFailure(error: unknown): string {
-  const { code, message, port } = error as NodeJS.ErrnoException & { port?: number };
-  if (code === "EADDRINUSE")
-    return `Port ${port} is in use by another program: stop that one, or set PORT to a free port.`;
-  if (code === "EACCES" && port)
-    return `Port ${port} needs more rights than this user has: set PORT to one above 1023.`;
-  return error instanceof ConfigError ? message : `Could not start: ${message}`;
-}
-
-if (import.meta.main) await main();
+if (import.meta.main) await runProcess(startServer);

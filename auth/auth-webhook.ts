@@ -72,7 +72,10 @@ async function post(
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
     });
-    return { status: response.status, body: await bodyOf(response) };
+    if (response.status === 200) return { status: 200, body: await bodyOf(response) };
+    // A refusal is a refusal whatever page comes with it.
+    await response.body?.cancel();
+    return { status: response.status, body: "" };
   } catch (error) {
     throw new Refusal(closeReasons.authUnavailable, "The backend did not answer", { cause: error });
   }

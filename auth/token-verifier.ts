@@ -1,9 +1,9 @@
 /** Local check of the backend's tokens with `jsonwebtoken`. */
-import { createPublicKey } from "node:crypto";
-import jwt, { type Algorithm, type VerifyOptions } from "jsonwebtoken";
+import jwt, { type VerifyOptions } from "jsonwebtoken";
 import { z } from "zod";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Config } from "../lib/config.ts";
+import { algorithmOf } from "../lib/jwt-key.ts";
 import { Refusal } from "../lib/refusal.ts";
 
 /** `rooms` maps room names or globs to access. */
@@ -30,9 +30,11 @@ type JwtConfig = Pick<Config, "jwtSecret" | "jwtPublicKey" | "jwtAlgorithms" | "
  * @throws Refusal `token-expired` or `token-invalid`.
  */
 export function createTokenVerifier(config: JwtConfig): (token: string) => Claims {
-  const key = config.jwtSecret ?? createPublicKey(config.jwtPublicKey ?? "");
+  const key = config.jwtSecret ?? config.jwtPublicKey;
+  // The configuration has checked it for this mode already.
+  if (key === null) throw new TypeError("A token is checked with a key");
   const rules: VerifyOptions = {
-    algorithms: config.jwtAlgorithms ?? [algorithmFor(key)],
+    algorithms: config.jwtAlgorithms ?? [typeof key === "string" ? "HS256" : algorithmOf(key)],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     ...(config.jwtIssuer !== null && { issuer: config.jwtIssuer }),
     ...(config.jwtAudience !== null && { audience: config.jwtAudience }),
@@ -46,9 +48,4 @@ export function createTokenVerifier(config: JwtConfig): (token: string) => Claim
       throw new Refusal(expired ? closeReasons.tokenExpired : closeReasons.tokenInvalid, message);
     }
   };
-}
-
-function algorithmFor(key: string | ReturnType<typeof createPublicKey>): Algorithm {
-  if (typeof key === "string") return "HS256";
-  return key.asymmetricKeyType === "ec" ? "ES256" : "RS256";
 }

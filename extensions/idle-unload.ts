@@ -1,7 +1,7 @@
 /**
  * Keeps an empty room for a while, so that a reload or a short loss of network costs no load.
  *
- * Hooks      onDisconnect
+ * Hooks      connected, onDisconnect
  * Promises   U1 a room unloads ROOM_IDLE_SECONDS after its last leave, not before
  *            U2 a rejoin at any moment reaches the live document
  *            U3 a rejoin starts the time anew
@@ -21,37 +21,52 @@ export interface IdleUnload extends Extension<Identity> {
 }
 
 export function idleUnload({ idleMs, hold }: IdleUnloadOptions): IdleUnload {
+  /** Ends the wait of each room that waits. */
   const waiting = new Map<string, () => void>();
+  /** For each room on a socket, the holds of the connections there. */
+  const inside = new Map<string, (() => void)[]>();
 
-  /** Ends the wait of a room, if there is one. */
   const expire = (room: string): void => {
     const release = waiting.get(room);
     waiting.delete(room);
     release?.();
   };
 
+  const startWait = (room: string): void => {
+    // The new hold before the old one goes, or the room would unload in between.
+    const release = hold(room);
+    expire(room);
+    const timer = setTimeout(() => expire(room), idleMs);
+    waiting.set(room, () => {
+      clearTimeout(timer);
+      release();
+    });
+  };
+
   return {
     extensionName: "idle-unload",
+    // Before a team's extensions, which may take their time.
+    priority: 1000,
 
-    // Hocuspocus awaits this before it thinks of unloading, so the hold is there in time. A rejoin needs no hook: a wait that runs out
-    // while somebody is inside unloads nothing, and the next last leave starts a new one.
-    async onDisconnect({ documentName, document }) {
-      if (document.getConnectionsCount() > 0) return;
-      // The new hold before the old one goes, or the room would unload in between.
-      const release = hold(documentName);
-      expire(documentName);
-      const timer = setTimeout(() => expire(documentName), idleMs);
-      waiting.set(documentName, () => {
-        clearTimeout(timer);
-        release();
-      });
+    // A connection holds its room until its leave has been dealt with: Hocuspocus takes it off the document first, and still works on
+    // its last messages then.
+    async connected({ documentName, socketId }) {
+      const key = `${socketId}/${documentName}`;
+      const holds = inside.get(key);
+      if (holds) holds.push(hold(documentName));
+      else inside.set(key, [hold(documentName)]);
+    },
+
+    // A rejoin needs no hook: a wait that runs out while somebody is inside unloads nothing, and the next last leave starts a new one.
+    async onDisconnect({ documentName, document, socketId }) {
+      const key = `${socketId}/${documentName}`;
+      const release = inside.get(key)?.pop();
+      if (inside.get(key)?.length === 0) inside.delete(key);
+      if (document.getConnectionsCount() === 0) startWait(documentName);
+      release?.();
     },
 
     expireAll() {
-      for (const room of waiting.keys()) expire(room);
-    },
-
-    async onDestroy() {
       for (const room of waiting.keys()) expire(room);
     },
   };

@@ -9,6 +9,7 @@
  * On failure acks are withheld, the journal tries again, readiness turns red
  */
 import { isTransactionOrigin, type Extension } from "@hocuspocus/server";
+import pLimit from "p-limit";
 import * as Y from "yjs";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
@@ -41,7 +42,10 @@ interface Growth {
 export interface Persistence extends Extension<Identity> {
   /** To be called by the journal when a room has nothing unsaved any more. */
   saved(room: string): void;
-  /** Merges the journals of all rooms that have one; stops early, without harm, when the signal fires. */
+  /**
+   * Merges the journals of all rooms that have one, also of rooms that an earlier crash left behind: a stock server that gets the file
+   * next knows snapshots only. Stops early, without harm, when the signal fires.
+   */
   compactAll(signal: AbortSignal): Promise<void>;
 }
 
@@ -49,21 +53,25 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
   const growths = new Map<string, Growth>();
   const holds = new Map<string, () => void>();
 
+  // One at a time: appends and loads then slip in between, where a thousand rooms unloading together would hold up everybody's acks.
+  const oneAtATime = pLimit(1);
   const compact = async (room: string): Promise<void> => {
     growths.delete(room);
     try {
-      const { rows, bytes } = await store.compact(room);
+      const { rows, bytes } = await oneAtATime(() => store.compact(room));
       if (rows > 0)
         log.debug({ event: "compacted", room, rows, bytes }, `💾 Compacted ${rows} updates of ${room}`);
     } catch (error) {
-      // The journal has everything; the next growth or unload tries again.
+      // Nothing is lost: the journal has everything, and the next growth, unload or stop tries again.
       log.warn({ event: "compaction-failed", room, err: error }, `💾 Could not compact ${room}`);
+      if (!growths.has(room)) growths.set(room, { rows: 1, bytes: 0 });
     }
   };
 
   const record = (room: string, update: Uint8Array, origin: unknown): void => {
     const isFromClient = isTransactionOrigin(origin) && origin.source === "connection";
-    const author = isFromClient ? (origin.connection.context as Identity).user.id : "";
+    // Never a throw from this listener: Yjs would be left with a dead document. A team's hook may have spoilt the context.
+    const author = (isFromClient && (origin.connection.context as Partial<Identity>).user?.id) || "";
     if (!holds.has(room)) holds.set(room, hold(room));
     journal.append({ room, update, at: Date.now(), author });
     const growth = growths.get(room) ?? { rows: 0, bytes: 0 };
@@ -100,7 +108,7 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     },
 
     async compactAll(signal) {
-      for (const room of growths.keys()) {
+      for (const room of await store.journaledRooms()) {
         if (signal.aborted) return;
         await compact(room);
       }

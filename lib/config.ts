@@ -3,6 +3,7 @@
  * The only file that touches `process.env`.
  */
 import leven from "leven";
+import { algorithmOf, isUsableWith } from "./jwt-key.ts";
 import { options, type Option, type OptionKey, type OptionValues } from "./options.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -76,7 +77,7 @@ function complete(values: OptionValues): Config {
       );
     } else {
       warnings.push(
-        "Everybody may edit every room: no authentication is set up (JWT_SECRET, AUTH_WEBHOOK_URL)",
+        "Everybody may edit every room: AUTH_MODE is none (JWT_SECRET or AUTH_WEBHOOK_URL would change that)",
       );
     }
   }
@@ -88,6 +89,12 @@ function complete(values: OptionValues): Config {
   }
   if (authMode.includes("jwt") && !hasKey) {
     problems.push(`JWT_SECRET or JWT_PUBLIC_KEY must be set for AUTH_MODE=${authMode}`);
+  }
+  const publicKeyAlgorithm = values.jwtPublicKey && algorithmOf(values.jwtPublicKey);
+  if (publicKeyAlgorithm && values.jwtAlgorithms?.some((name) => !isUsableWith(name, publicKeyAlgorithm))) {
+    problems.push(
+      `JWT_ALGORITHMS must be of the kind that JWT_PUBLIC_KEY can check, such as ${publicKeyAlgorithm}`,
+    );
   }
   const hmac = values.jwtAlgorithms?.filter((name) => name.startsWith("HS")).length ?? 0;
   if (values.jwtAlgorithms && hmac !== (values.jwtSecret ? values.jwtAlgorithms.length : 0)) {
@@ -118,9 +125,13 @@ function misspelled(environment: Environment): string[] {
   const prefixes = new Set(
     names.filter((name) => !/^(PORT|HOST|NODE_)/.test(name)).map((name) => `${name.split("_")[0]}_`),
   );
-  return Object.keys(environment)
-    .filter((name) => prefixes.has(`${name.split("_")[0]}_`) && !names.includes(name))
-    .map((name) => `${name} is not a variable of this server; did you mean ${nearest(name, names)}?`);
+  return (
+    Object.keys(environment)
+      .filter((name) => prefixes.has(`${name.split("_")[0]}_`) && !names.includes(name))
+      // Kubernetes puts such variables into every container, one set for each service of the namespace.
+      .filter((name) => !/_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP)(_\w+)?)?$/.test(name))
+      .map((name) => `${name} is not a variable of this server; did you mean ${nearest(name, names)}?`)
+  );
 }
 
 function nearest(name: string, names: readonly string[]): string {

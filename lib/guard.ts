@@ -73,7 +73,13 @@ export class Guard {
       return await (extension[name] as Hook).call(extension, payload);
     } catch (error) {
       const policy = policies[name];
-      if (policy !== "report" && error instanceof Refusal) throw error;
+      if (policy !== "report" && error instanceof Refusal) {
+        // Whoever is refused hears the reason only; the cause is for the operator, and missed most when it is our trouble.
+        const level = error.retry ? "warn" : "debug";
+        const fields = { event: "refusal-cause", hook: name, room: payload.documentName, err: error };
+        this.#log[level](fields, `${error.reason}: ${error.message}`);
+        throw error;
+      }
       this.#failures++;
       this.#log.error(
         {

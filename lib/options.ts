@@ -4,6 +4,7 @@
  */
 import type { Algorithm } from "jsonwebtoken";
 import { z } from "zod";
+import { parsePublicKey } from "./jwt-key.ts";
 
 export interface Option<T> {
   readonly name: string;
@@ -58,7 +59,14 @@ const regExp = text.transform((value, context) => {
 });
 /** HMAC keys shorter than the hash are guessable offline from one token (RFC 7518, 3.2). */
 const hmacKey = z.string().min(32, "must have at least 32 characters");
-const pem = text.transform((value) => value.replaceAll("\\n", "\n"));
+const publicKey = text.transform((value, context) => {
+  try {
+    return parsePublicKey(value.replaceAll("\\n", "\n"));
+  } catch (error) {
+    context.addIssue((error as Error).message);
+    return z.NEVER;
+  }
+});
 
 /** What jsonwebtoken verifies, without `none`: an unsigned token is nobody's word. */
 const jwtAlgorithm = z.enum(
@@ -74,7 +82,7 @@ export const options = {
   nodeEnv: option(
     "NODE_ENV",
     "development",
-    text,
+    oneOf("development", "test", "production"),
     "`production` turns every insecure default into a refusal to start",
   ),
   logLevel: option(
@@ -113,7 +121,7 @@ export const options = {
   jwtPublicKey: option(
     "JWT_PUBLIC_KEY",
     null,
-    pem,
+    publicKey,
     "PEM public key of RSA- or EC-signed tokens (instead of JWT_SECRET); `\\n` may stand for a line break",
   ),
   jwtAlgorithms: option(
@@ -186,9 +194,9 @@ export const options = {
   ),
   maxBufferedBytes: option(
     "MAX_BUFFERED_BYTES",
-    "8388608",
+    "33554432",
     integer(65_536, 1_073_741_824),
-    "What may wait for a client that does not read, one message more at most; then it is cut off. Two seconds of the fastest room measured",
+    "What may wait for a client that does not read, beside its largest message; then it is cut off. 32 MiB is eight large rooms joined at once",
   ),
   shutdownSeconds: option(
     "SHUTDOWN_SECONDS",

@@ -13,11 +13,12 @@ export interface ProcessEventsOptions {
  */
 export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
   let stopping = false;
+  let hasCrashed = false;
 
-  const drain = (floor: number): void => {
+  const drain = (): void => {
     stopping = true;
     stop().then(
-      (code) => process.exit(Math.max(code, floor)),
+      (code) => process.exit(hasCrashed ? 1 : code),
       (error: unknown) => {
         log.fatal({ event: "stop-failed", err: error }, "🛑 The stop itself failed");
         process.exit(1);
@@ -31,13 +32,14 @@ export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
         log.warn({ event: "stop-forced", signal }, `🛑 ${signal} again: ending at once`);
         process.exit(1);
       }
-      drain(0);
+      drain();
     });
   }
 
   const crashed = (error: unknown): void => {
     log.fatal({ event: "crashed", err: error }, "Uncaught error: stopping");
-    if (!stopping) drain(1);
+    hasCrashed = true;
+    if (!stopping) drain();
   };
   process.on("uncaughtException", crashed);
   process.on("unhandledRejection", crashed);

@@ -73,7 +73,9 @@ export class Rooms extends Hocuspocus<Identity> {
 
   // Called by Hocuspocus synchronously before it deletes a document, which is what makes holds free of races.
   override shouldUnloadDocument(document: Document): boolean {
-    return document.getConnectionsCount() === 0 && !this.#holds.has(document.name);
+    // A document that was replaced must not take its successor along: Hocuspocus deletes by name.
+    const isLive = this.documents.get(document.name) === document;
+    return isLive && document.getConnectionsCount() === 0 && !this.#holds.has(document.name);
   }
 
   /**
@@ -101,7 +103,7 @@ export class Rooms extends Hocuspocus<Identity> {
   ): Promise<unknown> {
     const extensions = this.#extensionsWith.get(name) ?? [];
     if (extensions.length === 0) return done;
-    const running = this.#run(name, extensions, payload as HookPayload, callback);
+    const running = this.#run(name, extensions, { payload: payload as HookPayload, callback });
     // Stock awaits it while the name counts as unloading, and a room opened again meanwhile then never unloads.
     return name === "afterUnloadDocument" ? done : running;
   }
@@ -109,14 +111,16 @@ export class Rooms extends Hocuspocus<Identity> {
   async #run(
     name: HookName,
     extensions: readonly Extension[],
-    payload: HookPayload,
-    callback: ((result: unknown) => unknown) | null,
-  ): Promise<void> {
+    { payload, callback }: { payload: HookPayload; callback: ((result: unknown) => unknown) | null },
+  ): Promise<unknown> {
+    let last: unknown;
     try {
       for (const extension of extensions) {
-        const result = await this.#guard.run(name, extension, payload);
-        callback?.(result);
+        last = await this.#guard.run(name, extension, payload);
+        callback?.(last);
       }
+      // Options for the new document, from `onCreateDocument`.
+      return last;
     } catch (refusal) {
       // Hocuspocus forgets a document whose load failed without destroying it: its awareness timer would tick for ever.
       if (name === "onLoadDocument" || name === "afterLoadDocument") payload.document?.destroy();

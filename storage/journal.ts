@@ -61,10 +61,6 @@ export class Journal {
     return [...this.#unsaved.keys()];
   }
 
-  isSaved(room: string): boolean {
-    return !this.#unsaved.has(room);
-  }
-
   append(entry: JournalEntry): void {
     const batch = this.#gathering;
     batch.entries.push(entry);

@@ -32,6 +32,8 @@ export function openMemoryStore(): Store {
       rooms.set(name, { snapshot: state, updates: [] });
       return { rows: rowCount, bytes: state.byteLength };
     },
+    journaledRooms: async () =>
+      [...rooms].filter(([, room]) => room.updates.length > 0).map(([name]) => name),
     check: async () => {},
     close: async () => {
       rooms.clear();

@@ -15,7 +15,7 @@ import type { Store, StoredRoom } from "./store.ts";
  */
 const LOCK_WAIT_MS = 1000;
 
-/** `at` in Unix milliseconds. `author` and `at` are there from the first day: history cannot be collected afterwards. */
+/** `at` in Unix milliseconds, `author` a user id. A row lives until its room is compacted. */
 const journalSchema = `
   CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY,
@@ -49,6 +49,7 @@ export function openSqliteStore(path: string): Store {
     "INSERT INTO journal (name, data, at, author) VALUES (?, ?, ?, ?)",
   );
   const deleteJournal = db.prepare<[string, number]>("DELETE FROM journal WHERE name = ? AND seq <= ?");
+  const selectJournaled = db.prepare<[], { name: string }>("SELECT DISTINCT name FROM journal");
   const probe = db.prepare("SELECT 1 FROM documents LIMIT 1");
 
   /** In one transaction: between two statements another process may compact the room, and its journal would be missing. */
@@ -83,6 +84,8 @@ export function openSqliteStore(path: string): Store {
           return { rows: updates.length, bytes: state.byteLength };
         })
         .immediate(),
+
+    journaledRooms: async () => selectJournaled.all().map(({ name }) => name),
 
     check: async () => {
       probe.get();

@@ -42,6 +42,10 @@ export class StorageThread implements Store {
     return this.#request<Compaction>({ op: "compact", room });
   }
 
+  journaledRooms(): Promise<string[]> {
+    return this.#request<string[]>({ op: "journaled-rooms" });
+  }
+
   check(): Promise<void> {
     return this.#request<void>({ op: "check" }, { timeoutMs: READ_TIMEOUT_MS });
   }

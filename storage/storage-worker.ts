@@ -11,7 +11,7 @@ import type { Store } from "./store.ts";
 export type StorageRequest =
   | { readonly op: "load" | "compact"; readonly room: string }
   | { readonly op: "append"; readonly batch: Uint8Array<ArrayBuffer> }
-  | { readonly op: "check" | "close" };
+  | { readonly op: "journaled-rooms" | "check" | "close" };
 
 export type StorageMessage = StorageRequest & { readonly id: number };
 
@@ -49,6 +49,8 @@ async function perform(target: Store, request: StorageRequest): Promise<unknown>
       return target.append(decodeBatch(request.batch));
     case "compact":
       return target.compact(request.room);
+    case "journaled-rooms":
+      return target.journaledRooms();
     case "check":
       return target.check();
     case "close":

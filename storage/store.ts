@@ -1,5 +1,5 @@
 /**
- * What a place for rooms must do: five methods. Adapters (SQLite, memory) run in the storage worker; the main thread holds a
+ * What a place for rooms must do: six methods. Adapters (SQLite, memory) run in the storage worker; the main thread holds a
  * `StorageThread`, which is a `Store` too, so one contract suite tests them all.
  *
  * A room's state is the merge of its snapshot and its journal. Yjs updates merge in any order and any number of times, so a
@@ -38,6 +38,8 @@ export interface Store {
   append(entries: readonly JournalEntry[]): Promise<void>;
   /** Merges a room's journal into its snapshot, in one transaction, from the stored data alone. */
   compact(room: string): Promise<Compaction>;
+  /** Rooms whose journal has something to merge. */
+  journaledRooms(): Promise<string[]>;
   /** Resolves when the store can be read and is open for writing. */
   check(): Promise<void>;
   close(): Promise<void>;

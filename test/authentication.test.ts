@@ -1,10 +1,17 @@
 /** Every way of being let in and of being turned away, each with its code and reason, and nobody else notices. */
 import { createHmac, generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
-import { expect, test } from "vitest";
+import * as encoding from "lib0/encoding";
+import { expect, onTestFinished, test } from "vitest";
+import { messageYjsSyncStep1 } from "y-protocols/sync";
 import { accessIn } from "../auth/room-rights.ts";
 import { jwtSecret, startBackend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
+import { RawClient } from "./support/raw-client.ts";
 import { startProcess, type ServerProcess } from "./support/server-process.ts";
 import { until } from "./support/until.ts";
 
@@ -162,6 +169,26 @@ test("[A7] a room name outside ROOM_NAME_PATTERN is refused for good", async () 
   await connect({ url: server.url, name: "a-Z_0.9:/x" }).synced();
 });
 
+test.for(["constructor", "__proto__", "toString", "hasOwnProperty"])(
+  "[A7] %s, which Hocuspocus would find in every plain object, is no room, and the socket's other rooms go on",
+  async (name) => {
+    const server = await startProcess();
+    const client = await new RawClient(server.url).opened();
+    client.login("room");
+    await client.received("room", MessageType.Auth);
+    client.login(name);
+    client.send(name, MessageType.QueryAwareness);
+    const denial = await client.received(name, MessageType.Auth);
+    expect(Buffer.from(denial).toString()).toContain("room-name-invalid");
+    client.send("room", MessageType.Sync, (encoder) => {
+      encoding.writeVarUint(encoder, messageYjsSyncStep1);
+      encoding.writeVarUint8Array(encoder, Uint8Array.of(0));
+    });
+    await client.received("room", MessageType.Sync);
+    expect(client.close).toBeNull();
+  },
+);
+
 test.for([
   ["401", "an unknown token", (token: string) => `${token}x`, "task-list-1", "token-invalid"],
   ["403", "a room without a right", (token: string) => token, "somebody-elses", "room-forbidden"],
@@ -201,6 +228,24 @@ test("[A3] a backend that is not there at all asks to come back", async () => {
   const client = connect({ url: server.url, name: "task-list-1" });
   await client.closedWith(4502);
   expect(client.denials).toEqual([]);
+  // The operator is told why, once where it happened.
+  const cause = await server.logged("the cause", (line) => line.event === "refusal-cause");
+  expect(JSON.stringify(cause)).toContain("bad port");
+});
+
+test("[A2] a refusal is final however long the page that comes with it", async () => {
+  const backend = createServer((request, response) => {
+    request.resume();
+    response.writeHead(403).end("x".repeat(200_000));
+  });
+  onTestFinished(() => void backend.close());
+  await once(backend.listen(0, "127.0.0.1"), "listening");
+  const { port } = backend.address() as AddressInfo;
+  const server = await startProcess({
+    AUTH_WEBHOOK_URL: `http://127.0.0.1:${port}/`,
+    AUTH_WEBHOOK_SECRET: jwtSecret,
+  });
+  expect(await connect({ url: server.url, name: "room" }).denied()).toBe("room-forbidden");
 });
 
 test("[A3] a shared secret that differs is our trouble, not the user's", async () => {

@@ -1,8 +1,12 @@
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { expect, test } from "vitest";
 import { ConfigError, readConfig } from "../lib/config.ts";
 import { ServerProcess } from "./support/server-process.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
+const pem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" });
+const p256 = pem(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey);
+const ed25519 = pem(generateKeyPairSync("ed25519").publicKey);
 const production = { NODE_ENV: "production", ALLOWED_ORIGINS: "https://app.example.com" };
 
 function problemsOf(env: Record<string, string>): readonly string[] {
@@ -40,6 +44,10 @@ test("[C3] a variable of ours that nobody reads is an error with the nearest nam
     "MAX_MESSAGE_BITES is not a variable of this server; did you mean MAX_MESSAGE_BYTES?",
   ]);
   expect(problemsOf({ HOME: "/root", PORTAL: "1", HOSTNAME: "box" })).toEqual([]);
+  // What Kubernetes adds for a service named "auth".
+  expect(
+    problemsOf({ AUTH_SERVICE_HOST: "10.0.0.1", AUTH_SERVICE_PORT: "80", AUTH_PORT_80_TCP_ADDR: "10.0.0.1" }),
+  ).toEqual([]);
 });
 
 test("[C4] production refuses every insecure default", () => {
@@ -71,8 +79,12 @@ test.for([
   [{ AUTH_MODE: "jwt" }, "JWT_SECRET or JWT_PUBLIC_KEY"],
   [{ AUTH_MODE: "webhook" }, "AUTH_WEBHOOK_URL"],
   [{ AUTH_WEBHOOK_URL: "http://b/a" }, "AUTH_WEBHOOK_SECRET"],
-  [{ JWT_SECRET: secret, JWT_PUBLIC_KEY: "x" }, "exclude each other"],
-  [{ JWT_PUBLIC_KEY: "x", JWT_ALGORITHMS: "RS256,HS256" }, "JWT_ALGORITHMS"],
+  [{ JWT_SECRET: secret, JWT_PUBLIC_KEY: p256 }, "exclude each other"],
+  [{ JWT_PUBLIC_KEY: p256, JWT_ALGORITHMS: "ES256,HS256" }, "JWT_ALGORITHMS"],
+  [{ JWT_PUBLIC_KEY: p256, JWT_ALGORITHMS: "ES384" }, "such as ES256"],
+  [{ JWT_PUBLIC_KEY: "garbage" }, "JWT_PUBLIC_KEY must be a PEM public key"],
+  [{ JWT_PUBLIC_KEY: ed25519 }, "JWT_PUBLIC_KEY must be an RSA key"],
+  [{ NODE_ENV: "prod" }, "NODE_ENV must be one of"],
   [{ JWT_SECRET: secret, JWT_ALGORITHMS: "none" }, "JWT_ALGORITHMS"],
   [{ DATABASE_URL: "mysql://db" }, "DATABASE_URL"],
   [{ ROOM_NAME_PATTERN: "[" }, "ROOM_NAME_PATTERN must be a regular expression"],

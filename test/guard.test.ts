@@ -63,6 +63,12 @@ test("[F2] a failed hook is logged once, with its name, its extension and the ro
   expect(lines[0]).toMatchObject({ hook: "onChange", extension: "team-extension", room: "room" });
 });
 
+test("[F3] what onCreateDocument returns are the new document's options", async () => {
+  const server = await startComposition({}, [{ onCreateDocument: async () => ({ gc: false }) }]);
+  await connect({ url: server.url, name: "room" }).synced();
+  expect(server.rooms.documents.get("room")?.gc).toBe(false);
+});
+
 test("[F3] every hook after authentication has the identity as its context", async () => {
   const seen: string[] = [];
   const server = await startComposition({}, [

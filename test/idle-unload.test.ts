@@ -1,7 +1,9 @@
-import type { Document } from "@hocuspocus/server";
+import { MessageType, type Document } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import { Writer } from "./storage/store-contract.ts";
 import { Client, connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
+import { RawClient } from "./support/raw-client.ts";
 import { until } from "./support/until.ts";
 
 test("[U1] a room unloads ROOM_IDLE_SECONDS after its last leave, not before", async () => {
@@ -158,4 +160,55 @@ test("[U4] a document that is open only by a direct connection stays, and unload
   await direct.disconnect();
   await until("unloaded", () => !server.rooms.documents.has("room"));
   expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("by the server");
+});
+
+test("[U4] what is still worked on when its author has gone is applied to the live document", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
+    {
+      async beforeHandleMessage({ update, document }) {
+        if (!Buffer.from(update).includes("second")) return;
+        await until("the author gone", () => document.connections.size === 0);
+        // Saved, and so no longer held for it.
+        await until(
+          "the first one saved",
+          async () => (await server.store.load("room")).updates.length === 1,
+        );
+      },
+    },
+  ]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  await client.received("room", MessageType.Auth);
+  const author = new Writer();
+  client.update("room", author.insert("room", "first ").update);
+  client.update("room", author.insert("room", "second").update);
+  client.socket.close();
+  await until("the room gone", () => server.log.events("room-unloaded").length === 1);
+  expect(
+    server.log.events("room-created", "connection-left", "room-unloaded").map(({ event }) => event),
+  ).toEqual(["room-created", "connection-left", "room-unloaded"]);
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("first second");
+});
+
+test("[U4] a late unload of a room does not take its successor along", async () => {
+  const left = Promise.withResolvers<void>();
+  let isFirst = true;
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
+    {
+      async onDisconnect() {
+        if (!isFirst) return;
+        isFirst = false;
+        await left.promise;
+      },
+    },
+  ]);
+  (await connect({ url: server.url, name: "room" }).synced()).leave();
+  await until("the first document gone", () => server.log.events("room-unloaded").length === 1);
+  const second = await connect({ url: server.url, name: "room" }).synced();
+  const document = server.rooms.documents.get("room");
+  left.resolve();
+  second.text.insert(0, "still here");
+  await second.saved();
+  expect(server.rooms.documents.get("room")).toBe(document);
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("still here");
 });

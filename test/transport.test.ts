@@ -1,10 +1,13 @@
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { connect as connectTcp, createServer, type AddressInfo } from "node:net";
 import { HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
+import { closeReasons } from "../lib/close-reasons.ts";
+import { Refusal } from "../lib/refusal.ts";
 import { Heartbeat } from "../transport/heartbeat.ts";
 import { rejectUpgrade } from "../transport/upgrade-gate.ts";
 import { connect, type Client } from "./support/client.ts";
@@ -252,4 +255,117 @@ test("[T13] two providers of one room on one socket hear each other", async () =
   await until("one's edit at two", () => two.content === "from one");
   two.text.insert(0, "and two, ");
   await until("two's edit at one", () => one.content === "and two, from one");
+});
+
+test("[T14] a provider that leaves a room and enters it again at once, on one socket, is in the room", async () => {
+  const server = await startComposition();
+  const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
+  onTestFinished(() => websocketProvider.destroy());
+  const enter = (): Client => {
+    const client = connect({ url: server.url, name: "room", websocketProvider });
+    client.provider.attach();
+    return client;
+  };
+  const observer = await connect({ url: server.url, name: "room" }).synced();
+  let client = await enter().synced();
+  // As a React effect does that runs twice: destroyed and made anew in one turn, so that CLOSE and Auth leave together.
+  for (let round = 1; round <= 10; round++) {
+    client.leave();
+    client = enter();
+    client.text.insert(0, "x");
+    await client.saved();
+    await until("the edit at the observer", () => observer.text.length === round);
+    expect(client.content).toBe("x".repeat(round));
+  }
+  expect(client.closes).toEqual([]);
+});
+
+test("[T14] it is in the room also when the first login is still under way, or was refused", async () => {
+  let isRefused = true;
+  const server = await startComposition({}, [
+    {
+      async onAuthenticate() {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (isRefused) throw new Refusal(closeReasons.roomForbidden);
+      },
+    },
+  ]);
+  const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
+  onTestFinished(() => websocketProvider.destroy());
+  const enter = (): Client => {
+    const client = connect({ url: server.url, name: "room", websocketProvider });
+    client.provider.attach();
+    return client;
+  };
+  const refused = enter();
+  await refused.denied();
+  isRefused = false;
+  refused.leave();
+  const early = enter();
+  early.leave();
+  const client = await enter().synced();
+  client.text.insert(0, "x");
+  await client.saved();
+  expect(server.rooms.documents.get("room")?.getText("text").length).toBe(1);
+});
+
+test("[T13] a first sync is never taken for an echo, whichever extension comes first", async () => {
+  const server = await startComposition({}, [{ priority: 1_000_000, onChange: async () => {} }]);
+  const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
+  onTestFinished(() => websocketProvider.destroy());
+  for (const name of ["one", "two", "three"]) {
+    const author = connect({ url: server.url, name, websocketProvider });
+    author.provider.attach();
+    await author.saved();
+    // The room's only transaction: its first sync ends in the bytes of this very update.
+    author.text.insert(0, name);
+    await author.saved();
+    author.leave();
+    const again = connect({ url: server.url, name, websocketProvider });
+    again.provider.attach();
+    await again.synced();
+    expect(again.content).toBe(name);
+    again.leave();
+  }
+});
+
+test("[T9] a room larger than MAX_BUFFERED_BYTES can be joined, and so can several on one socket up to the limit", async () => {
+  const server = await startComposition({ MAX_BUFFERED_BYTES: "1000000", MAX_MESSAGE_BYTES: "16000000" });
+  const author = await connect({ url: server.url, name: "large" }).synced();
+  author.provider.setAwarenessField("user", { name: "Ana" });
+  author.text.insert(0, "x".repeat(10_000_000));
+  await author.saved();
+  const visitor = await connect({ url: server.url, name: "large" }).synced();
+  expect([visitor.text.length, visitor.closes]).toEqual([10_000_000, []]);
+});
+
+test("[T1] a refused upgrade costs no file descriptor, whatever the client does with its side", async () => {
+  const server = await startProcess();
+  const descriptors = (): number => readdirSync(`/proc/${server.pid}/fd`).length;
+  const before = descriptors();
+  const halfOpen = Array.from({ length: 50 }, () => {
+    const socket = connectTcp({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    socket.write("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    socket.resume();
+    onTestFinished(() => void socket.destroy());
+    return once(socket, "end");
+  });
+  await Promise.all(halfOpen);
+  await until("the descriptors given back", () => descriptors() <= before);
+});
+
+test.for([
+  ["an empty frame", new Uint8Array()],
+  ["an address that ends too early", Uint8Array.of(10, 97)],
+  ["an address without a type", Uint8Array.of(1, 97)],
+  [
+    "an address of two kilobytes",
+    Buffer.concat([Uint8Array.of(0x80, 0x10), Buffer.alloc(2048, 97), Uint8Array.of(0)]),
+  ],
+] as const)("[T11] %s closes its socket with a code that asks to come back", async ([, frame]) => {
+  const server = await startProcess();
+  const client = await new RawClient(server.url).opened();
+  client.socket.send(frame);
+  expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
 });

@@ -10,7 +10,7 @@ import { MessageType, type WebSocketLike } from "@hocuspocus/server";
 import { WebSocket } from "ws";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import { binaryFrame } from "./frame.ts";
-import { isUpdateMessage, readOutgoingMessage } from "./outgoing-message.ts";
+import { isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
 export interface ClientSocketOptions {
@@ -22,12 +22,17 @@ export interface ClientSocketOptions {
   /** Calls back when all edits of the room so far are durable. */
   readonly whenSaved: (room: string, callback: () => void) => void;
   /** How long to wait before a close that asks to come back, ms. */
-  readonly comebackDelayMs: () => number;
+  readonly comebackDelayMs: (room: string) => number;
+  /** Calls back when Hocuspocus is done with an address: refused, or left by the client. */
+  readonly onLeft: (address: string) => void;
   readonly onRefused: (room: string, closeReason: CloseReason) => void;
 }
 
 /** Concatenating beats a write per frame up to here; above, copying costs more than a system call. */
 const LARGE_FRAME_BYTES = 65_536;
+
+/** A minute: longer than a stock provider waits for its first message, so it is not us who give up on a slow network. */
+const READING_PATIENCE_BEATS = 5;
 
 /** A whole message of one byte, without an address; the provider answers with a Pong of the same form. */
 const applicationPing = binaryFrame(Uint8Array.of(MessageType.Ping));
@@ -40,11 +45,14 @@ export class ClientSocket implements WebSocketLike {
   readonly #options: ClientSocketOptions;
   readonly #frames: Buffer[] = [];
   #frameBytes = 0;
+  /** Of those that were sent since nothing was waiting. */
+  #largestFrameBytes = 0;
   #leaving: NodeJS.Timeout | null = null;
   #released = false;
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #sentSinceBeat = false;
   #heardSinceBeat = true;
+  #silentBeats = 0;
   /** A provider of version 4 or later answers the application-level Ping; an older one would log an error. */
   understandsPing = false;
 
@@ -80,10 +88,16 @@ export class ClientSocket implements WebSocketLike {
       case "saved": {
         const frame = binaryFrame(message);
         this.#options.whenSaved(outgoing.room, () => this.#write(frame));
+        // Follows the broadcast of what it acknowledges: no echo is to come any more.
+        this.#echo = null;
         break;
       }
       case "refused":
-        this.#refuse(message, outgoing.room, closeReasonNamed(outgoing.reason));
+        this.#refuse(message, outgoing.address, closeReasonNamed(outgoing.reason));
+        break;
+      case "left":
+        this.#write(binaryFrame(message));
+        this.#options.onLeft(outgoing.address);
         break;
       case "plain":
         lastPayload = message;
@@ -95,14 +109,17 @@ export class ClientSocket implements WebSocketLike {
     }
   }
 
-  /** Closes in an orderly way, after what was sent before. */
-  close(code: number = closeReasons.internalError.code, reason = ""): void {
-    this.flush();
-    this.#options.webSocket.close(code, reason);
+  /** For Hocuspocus. Its "Unauthorized" stands for a message that it could not read, and must not look like a refusal. */
+  close(code?: number, reason = ""): void {
+    if (code === undefined || code === closeReasons.tokenInvalid.code)
+      this.closeFor(closeReasons.resetConnection);
+    else this.closeFor({ code, reason });
   }
 
-  closeFor({ code, reason }: CloseReason): void {
-    this.close(code, reason);
+  /** Closes in an orderly way, after what was sent before. */
+  closeFor({ code, reason }: Pick<CloseReason, "code" | "reason">): void {
+    this.flush();
+    this.#options.webSocket.close(code, reason);
   }
 
   /** Ends it without a word: for a peer that is gone or does not read, where a close frame would only wait as well. */
@@ -121,7 +138,10 @@ export class ClientSocket implements WebSocketLike {
    * The WebSocket ping is answered by every browser and library, but pages do not see it; the application-level one is seen.
    */
   beat(): void {
-    if (!this.#heardSinceBeat) {
+    this.#silentBeats = this.#heardSinceBeat ? 0 : this.#silentBeats + 1;
+    // Our ping waits behind what the client still has to read, and so does its answer.
+    const patience = this.#options.stream.writableLength > 0 ? READING_PATIENCE_BEATS : 1;
+    if (this.#silentBeats >= patience) {
       this.terminate();
       return;
     }
@@ -164,29 +184,34 @@ export class ClientSocket implements WebSocketLike {
   #write(frame: Buffer): void {
     const { stream, writer, maxBufferedBytes } = this.#options;
     if (!this.#isOpen) return;
-    // Looked at before adding, so that one message larger than the limit still gets through to a client that reads.
-    if (stream.writableLength + this.#frameBytes > maxBufferedBytes) {
+    const waiting = stream.writableLength + this.#frameBytes;
+    if (waiting === 0) this.#largestFrameBytes = 0;
+    // The largest frame does not count: a room larger than the limit could not be joined, whatever follows it in the same turn.
+    if (waiting - this.#largestFrameBytes > maxBufferedBytes) {
       this.#options.onRefused("", closeReasons.slowConsumer);
       this.terminate();
       return;
     }
+    this.#largestFrameBytes = Math.max(this.#largestFrameBytes, frame.byteLength);
     this.#sentSinceBeat = true;
     if (this.#frames.length === 0) writer.add(this);
     this.#frames.push(frame);
     this.#frameBytes += frame.byteLength;
   }
 
-  #refuse(message: Uint8Array, room: string, closeReason: CloseReason): void {
+  #refuse(message: Uint8Array, address: string, closeReason: CloseReason): void {
     // Hocuspocus says goodbye to each room of a socket that is closed already.
     if (!this.#isOpen) return;
+    const room = roomIn(address);
     this.#options.onRefused(room, closeReason);
     if (!closeReason.retry) {
       // The provider stops asking for this room and keeps the socket, which may carry others.
       this.#write(binaryFrame(message));
+      this.#options.onLeft(address);
       return;
     }
     // Hocuspocus' own word for it would end the provider's attempts (PermissionDenied) or leave it sitting on an open socket
     // without the room (CLOSE). Only a closed socket makes it come back.
-    this.#leaving ??= setTimeout(() => this.closeFor(closeReason), this.#options.comebackDelayMs());
+    this.#leaving ??= setTimeout(() => this.closeFor(closeReason), this.#options.comebackDelayMs(room));
   }
 }

@@ -9,18 +9,26 @@ const SHORTEST_SPREAD_MS = 500;
 const LONGEST_SPREAD_MS = 30_000;
 
 export class Comeback {
-  #count = 0;
+  /** Clients sent away in the present half minute: in all, and for each room. */
+  #total = 0;
+  readonly #byRoom = new Map<string, number>();
   #windowStartedAt = 0;
 
-  /** A random delay within a spread that grows with the number of clients sent away in the last half minute, ms. */
-  delayMs(): number {
+  /**
+   * A random delay, ms, within a spread that grows with the number of clients sent away in the last half minute, and doubles with each
+   * for the same room: one that cannot be loaded would otherwise take a socket with twenty others down every second.
+   */
+  delayMs(room: string): number {
     const now = performance.now();
     if (now - this.#windowStartedAt > LONGEST_SPREAD_MS) {
       this.#windowStartedAt = now;
-      this.#count = 0;
+      this.#total = 0;
+      this.#byRoom.clear();
     }
-    this.#count++;
-    const spreadMs = (this.#count / COMEBACKS_PER_SECOND) * 1000;
-    return Math.random() * Math.min(Math.max(spreadMs, SHORTEST_SPREAD_MS), LONGEST_SPREAD_MS);
+    this.#total++;
+    const before = this.#byRoom.get(room) ?? 0;
+    this.#byRoom.set(room, before + 1);
+    const spreadMs = Math.max((this.#total / COMEBACKS_PER_SECOND) * 1000, SHORTEST_SPREAD_MS * 2 ** before);
+    return Math.random() * Math.min(spreadMs, LONGEST_SPREAD_MS);
   }
 }

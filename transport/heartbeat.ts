@@ -17,7 +17,8 @@ export class Heartbeat {
   #second = 0;
 
   constructor({ secondMs = 1000 }: { /** Shorter in tests. */ readonly secondMs?: number } = {}) {
-    this.#timer = setInterval(() => this.#beat(), secondMs);
+    // Nothing to keep the process for: a socket that beats does that itself.
+    this.#timer = setInterval(() => this.#beat(), secondMs).unref();
   }
 
   /** Watches a socket; call what it returns when the socket closes. */

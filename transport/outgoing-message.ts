@@ -1,6 +1,7 @@
 /** What the client socket has to know of a message that Hocuspocus sends: wire format of @hocuspocus/server 4.7. */
 import { MessageType } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
+import { messageYjsUpdate } from "y-protocols/sync";
 
 /** Sub-type of an Auth message (@hocuspocus/common 4.7, `AuthMessageType`, which the server package does not export). */
 const PERMISSION_DENIED = 1;
@@ -12,28 +13,32 @@ export type OutgoingMessage =
   /** The edits of this room so far are saved. */
   | { readonly kind: "saved"; readonly room: string }
   /** This client is not let into the room, or put out of it. */
-  | { readonly kind: "refused"; readonly room: string; readonly reason: string }
+  | { readonly kind: "refused"; readonly address: string; readonly reason: string }
+  /** Hocuspocus has let go of an address that the client left by itself. */
+  | { readonly kind: "left"; readonly address: string }
   | { readonly kind: "plain" };
 
 const plain: OutgoingMessage = { kind: "plain" };
 
 export function readOutgoingMessage(message: Uint8Array): OutgoingMessage {
   const decoder = decoding.createDecoder(message);
+  // Skipped, not decoded: most messages are plain, and only their type is asked for.
   const addressBytes = decoding.readVarUint(decoder);
-  const addressStart = decoder.pos;
   decoder.pos += addressBytes;
-  const room = (): string => roomIn(message.subarray(addressStart, addressStart + addressBytes));
 
   switch (decoding.readVarUint(decoder)) {
     case MessageType.SyncStatus:
-      return decoding.readVarUint(decoder) === 1 ? { kind: "saved", room: room() } : plain;
+      return decoding.readVarUint(decoder) === 1
+        ? { kind: "saved", room: roomIn(addressOf(message)) }
+        : plain;
     case MessageType.Auth: {
       if (decoding.readVarUint(decoder) !== PERMISSION_DENIED) return plain;
-      return { kind: "refused", room: room(), reason: decoding.readVarString(decoder) };
+      return { kind: "refused", address: addressOf(message), reason: decoding.readVarString(decoder) };
     }
     case MessageType.CLOSE: {
       const reason = decoding.readVarString(decoder);
-      return reason === PROVIDER_INITIATED ? plain : { kind: "refused", room: room(), reason };
+      const address = addressOf(message);
+      return reason === PROVIDER_INITIATED ? { kind: "left", address } : { kind: "refused", address, reason };
     }
     default:
       return plain;
@@ -47,13 +52,21 @@ export function isUpdateMessage(
 ): boolean {
   const start = message.byteLength - update.byteLength;
   if (start <= 0 || Buffer.compare(message.subarray(start), update) !== 0) return false;
-  return decoding.readVarString(decoding.createDecoder(message)) === address;
+  const decoder = decoding.createDecoder(message);
+  // A first sync (step 2) of a room with one update ends in the same bytes, and must never be dropped.
+  return (
+    decoding.readVarString(decoder) === address &&
+    decoding.readVarUint(decoder) === MessageType.Sync &&
+    decoding.readVarUint(decoder) === messageYjsUpdate
+  );
 }
 
-const utf8 = new TextDecoder();
-
 /** The address is `room` or, from a provider with session awareness, `room\0session`. */
-function roomIn(address: Uint8Array): string {
-  const end = address.indexOf(0);
-  return utf8.decode(end === -1 ? address : address.subarray(0, end));
+export function roomIn(address: string): string {
+  return address.split("\0", 1)[0] ?? "";
+}
+
+/** As Hocuspocus reads it: a decoder of our own could take other bytes for the same name, and an ack would ask about another room. */
+function addressOf(message: Uint8Array): string {
+  return decoding.readVarString(decoding.createDecoder(message));
 }

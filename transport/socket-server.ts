@@ -6,7 +6,7 @@
  */
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
-import { MessageType, type Hocuspocus } from "@hocuspocus/server";
+import { MessageType, OutgoingMessage, type Hocuspocus } from "@hocuspocus/server";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
@@ -15,6 +15,7 @@ import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { ConnectionRequest } from "./connection-request.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { RoomAddresses } from "./room-addresses.ts";
 import { TurnWriter } from "./turn-writer.ts";
 import { rejectUpgrade, type GateRules, type GateState, type Rejection } from "./upgrade-gate.ts";
 
@@ -80,7 +81,8 @@ export class SocketServer {
         { event: "upgrade-refused", status: rejection.status, origin: attempt.origin },
         `🚫 Refused a WebSocket: ${rejection.message}`,
       );
-      stream.end(httpResponse(rejection));
+      // Ended on both sides: a client that does not close its own would keep a file descriptor that nobody counts.
+      stream.end(httpResponse(rejection), () => stream.destroy());
       return;
     }
     this.#webSocketServer.handleUpgrade(request, stream, head, (webSocket) =>
@@ -90,6 +92,7 @@ export class SocketServer {
 
   #connect(webSocket: WebSocket, request: IncomingMessage, stream: Duplex): void {
     const { rooms, log, maxBufferedBytes, whenSaved, trustProxy } = this.#options;
+    const addresses = new RoomAddresses();
     const connectionRequest = new ConnectionRequest(request, { trustProxy });
     const socket = new ClientSocket({
       webSocket,
@@ -97,7 +100,9 @@ export class SocketServer {
       writer: this.#writer,
       maxBufferedBytes,
       whenSaved,
-      comebackDelayMs: () => this.#comeback.delayMs(),
+      comebackDelayMs: (room) => this.#comeback.delayMs(room),
+      // In the next turn: Hocuspocus says goodbye before it has tidied up.
+      onLeft: (address) => setImmediate(() => addresses.left(address).forEach(receive)),
       onRefused: (room, { code, reason, retry }) =>
         log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`),
     });
@@ -105,6 +110,26 @@ export class SocketServer {
     const unwatch = this.#options.heartbeat.watch(socket);
     this.#sockets.add(socket);
 
+    const receive = (message: Uint8Array): void => {
+      const verdict = addresses.judge(message);
+      switch (verdict.kind) {
+        case "pass":
+          client.handleMessage(message);
+          break;
+        case "no-room": {
+          const { reason } = closeReasons.roomNameInvalid;
+          socket.send(new OutgoingMessage(verdict.address).writePermissionDenied(reason).toUint8Array());
+          break;
+        }
+        case "broken":
+          socket.closeFor(closeReasons.resetConnection);
+          break;
+        case "keep":
+          break;
+        default:
+          verdict satisfies never;
+      }
+    };
     const heard = (): void => {
       socket.heard();
       // Hocuspocus counts only messages as life; a client without awareness in a quiet room sends none.
@@ -115,7 +140,7 @@ export class SocketServer {
       const message = data as Buffer;
       if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
       // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
-      else if (message.byteLength !== 1 || message[0] !== MessageType.Pong) client.handleMessage(message);
+      else if (message.byteLength !== 1 || message[0] !== MessageType.Pong) receive(message);
     });
     webSocket.on("pong", heard);
     webSocket.on("error", (error: Error) =>

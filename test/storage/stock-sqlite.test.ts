@@ -63,3 +63,16 @@ test("[S6] an orderly stop leaves all of a room in its snapshot, even of one tha
   const stock = await startStock(path);
   expect((await connect({ url: stock.url, name: "room" }).synced()).content).toBe("by the server");
 });
+
+test("[S6] rooms that a crash left in the journal are in their snapshots after the next orderly stop, visited or not", async () => {
+  const { path, url } = tempDatabase();
+  const crashed = await startProcess({ DATABASE_URL: url });
+  const writer = await connect({ url: crashed.url, name: "room" }).synced();
+  writer.text.insert(0, "before the crash");
+  await writer.saved();
+  writer.leave();
+  await crashed.ended("SIGKILL");
+  await stopped(await startProcess({ DATABASE_URL: url }));
+  const stock = await startStock(path);
+  expect((await connect({ url: stock.url, name: "room" }).synced()).content).toBe("before the crash");
+});

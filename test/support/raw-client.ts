@@ -5,6 +5,7 @@ import * as encoding from "lib0/encoding";
 import { MessageType } from "@hocuspocus/server";
 import { onTestFinished } from "vitest";
 import { WebSocket, type ClientOptions as WsOptions } from "ws";
+import { messageYjsUpdate } from "y-protocols/sync";
 import { until } from "./until.ts";
 
 export interface Close {
@@ -52,6 +53,13 @@ export class RawClient {
     encoding.writeVarUint(encoder, type);
     write(encoder);
     this.socket.send(encoding.toUint8Array(encoder));
+  }
+
+  update(room: string, update: Uint8Array): void {
+    this.send(room, MessageType.Sync, (encoder) => {
+      encoding.writeVarUint(encoder, messageYjsUpdate);
+      encoding.writeVarUint8Array(encoder, update);
+    });
   }
 
   /** Waits for a message of this type to `room`, and returns what follows the type. */

@@ -5,9 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
-import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
-import { messageYjsSyncStep1 } from "y-protocols/sync";
 import { accessIn } from "../auth/room-rights.ts";
 import { jwtSecret, startBackend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
@@ -180,10 +178,7 @@ test.for(["constructor", "__proto__", "toString", "hasOwnProperty"])(
     client.send(name, MessageType.QueryAwareness);
     const denial = await client.received(name, MessageType.Auth);
     expect(Buffer.from(denial).toString()).toContain("room-name-invalid");
-    client.send("room", MessageType.Sync, (encoder) => {
-      encoding.writeVarUint(encoder, messageYjsSyncStep1);
-      encoding.writeVarUint8Array(encoder, Uint8Array.of(0));
-    });
+    client.firstSync("room");
     await client.received("room", MessageType.Sync);
     expect(client.close).toBeNull();
   },

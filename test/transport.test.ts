@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { connect as connectTcp, createServer, type AddressInfo } from "node:net";
+import { connect as connectTcp, createServer, type AddressInfo, type Socket } from "node:net";
 import { HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
@@ -255,6 +255,26 @@ test("[T13] two providers of one room on one socket hear each other", async () =
   await until("one's edit at two", () => two.content === "from one");
   two.text.insert(0, "and two, ");
   await until("two's edit at one", () => one.content === "and two, from one");
+});
+
+test("[T14] a client whose CLOSE and next login arrive together is in the room, every time", async () => {
+  const server = await startComposition();
+  const client = await new RawClient(server.url).opened();
+  const { socket } = client;
+  client.login("room");
+  await client.received("room", MessageType.Auth);
+  for (let round = 1; round <= 20; round++) {
+    client.messages.length = 0;
+    // One write, so that the server finds all of it in one read.
+    (socket as unknown as { _socket: Socket })._socket.cork();
+    client.send("room", MessageType.CLOSE, (encoder) => encoding.writeVarString(encoder, "bye"));
+    client.login("room");
+    client.firstSync("room");
+    (socket as unknown as { _socket: Socket })._socket.uncork();
+    await client.received("room", MessageType.Auth);
+    await client.received("room", MessageType.Sync);
+    expect(server.rooms.documents.get("room")?.getConnectionsCount()).toBe(1);
+  }
 });
 
 test("[T14] a provider that leaves a room and enters it again at once, on one socket, is in the room", async () => {

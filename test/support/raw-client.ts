@@ -5,7 +5,7 @@ import * as encoding from "lib0/encoding";
 import { MessageType } from "@hocuspocus/server";
 import { onTestFinished } from "vitest";
 import { WebSocket, type ClientOptions as WsOptions } from "ws";
-import { messageYjsUpdate } from "y-protocols/sync";
+import { messageYjsSyncStep1, messageYjsUpdate } from "y-protocols/sync";
 import { until } from "./until.ts";
 
 export interface Close {
@@ -53,6 +53,14 @@ export class RawClient {
     encoding.writeVarUint(encoder, type);
     write(encoder);
     this.socket.send(encoding.toUint8Array(encoder));
+  }
+
+  /** Asks for the whole room, as a client that knows nothing of it. */
+  firstSync(room: string): void {
+    this.send(room, MessageType.Sync, (encoder) => {
+      encoding.writeVarUint(encoder, messageYjsSyncStep1);
+      encoding.writeVarUint8Array(encoder, Uint8Array.of(0));
+    });
   }
 
   update(room: string, update: Uint8Array): void {

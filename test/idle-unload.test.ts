@@ -198,9 +198,10 @@ test("[U4] a late unload of a room does not take its successor along", async () 
   // Hocuspocus still waits for the hook, and will then ask to unload the first document, by its name.
   const direct = await server.rooms.openDirectConnection("room");
   const document = server.rooms.documents.get("room");
+  // A join has been through the event loop before it does, so that the loading of the second document is over, and another after.
+  await connect({ url: server.url, name: "before" }).synced();
   left.resolve();
-  // Another join is behind it in the event loop.
-  await connect({ url: server.url, name: "other" }).synced();
+  await connect({ url: server.url, name: "after" }).synced();
   expect(server.rooms.documents.get("room")).toBe(document);
   await direct.transact((doc) => doc.getText("text").insert(0, "still here"));
   await until("it is saved", async () => (await server.store.load("room")).updates.length > 0);

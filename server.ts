@@ -61,7 +61,9 @@ export async function startServer({
 
   // Storage: a worker thread with the store, and the journal that feeds it.
   const store = new StorageThread({ databaseUrl: config.databaseUrl });
-  await store.check();
+  await store.check().catch((error: unknown) => {
+    throw new Error("The store in DATABASE_URL cannot be opened", { cause: error });
+  });
   const journal = new Journal({
     store,
     events: {

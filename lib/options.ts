@@ -43,6 +43,8 @@ const commaList = text.transform((value) =>
     .map((part) => part.trim())
     .filter(Boolean),
 );
+/** As a browser states it, or with `*.` in front of the host: anything more would never be equal to an Origin header. */
+const isOrigin = (value: string): boolean => /^https?:\/\/(?:\*\.)?[^\s/*]+$/.test(value);
 const url = (...protocols: string[]) =>
   text.refine(
     (value) => protocols.includes(URL.parse(value)?.protocol ?? ""),
@@ -100,7 +102,10 @@ export const options = {
   allowedOrigins: option(
     "ALLOWED_ORIGINS",
     null,
-    commaList,
+    commaList.refine(
+      (origins) => origins.every(isOrigin),
+      "may contain origins only, such as https://app.example.com, no slash at the end",
+    ),
     "Comma list of origins whose pages may connect, `https://*.example.com` for all subdomains; any in development, required in production",
   ),
   trustProxy: option(

@@ -21,10 +21,10 @@ export async function runProcess(
     const config = readConfig();
     const log = createLog({ level: config.logLevel, format: config.logFormat });
     routeConsole(log);
-    const starting = start({ config, log });
-    // Before it listens: an orchestrator may change its mind the moment it sees the port open.
-    handleProcessEvents({ log, stop: async () => (await starting).stop() });
-    await starting;
+    let server: Startable | null = null;
+    // Before it has started: nothing is there to be saved yet, and a start that hangs must not hold up a stop.
+    handleProcessEvents({ log, stop: async () => (server ? server.stop() : 0) });
+    server = await start({ config, log });
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
@@ -40,5 +40,7 @@ function startFailure(error: unknown): string {
   if (code === "EACCES" && port) {
     return `Port ${port} needs more rights than this user has: set PORT to one above 1023.`;
   }
-  return error instanceof ConfigError ? message : `Could not start: ${message}`;
+  if (error instanceof ConfigError) return message;
+  const { cause } = error as Error;
+  return `Could not start: ${message}${cause instanceof Error ? `: ${cause.message}` : ""}`;
 }

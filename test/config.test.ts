@@ -84,6 +84,7 @@ test.for([
   [{ JWT_PUBLIC_KEY: p256, JWT_ALGORITHMS: "ES384" }, "such as ES256"],
   [{ JWT_PUBLIC_KEY: "garbage" }, "JWT_PUBLIC_KEY must be a PEM public key"],
   [{ JWT_PUBLIC_KEY: ed25519 }, "JWT_PUBLIC_KEY must be an RSA key"],
+  [{ ALLOWED_ORIGINS: "https://app.example.com/" }, "no slash at the end"],
   [{ NODE_ENV: "prod" }, "NODE_ENV must be one of"],
   [{ JWT_SECRET: secret, JWT_ALGORITHMS: "none" }, "JWT_ALGORITHMS"],
   [{ DATABASE_URL: "mysql://db" }, "DATABASE_URL"],

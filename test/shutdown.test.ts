@@ -1,5 +1,7 @@
 /** Every situation in which a stock Hocuspocus does not stop, or stops wrongly. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
 import { MessageType } from "@hocuspocus/server";
 import { expect, onTestFinished, test } from "vitest";
@@ -38,6 +40,21 @@ test("[D1] SIGTERM: clients hear 1012, edits on their way are saved, exit 0 at o
 test("[D1] SIGINT does the same", async () => {
   const server = await startProcess();
   expect(await server.ended("SIGINT")).toMatchObject({ code: 0 });
+});
+
+test("[D1] npm start passes SIGTERM on: npm's exit code is the server's, and nothing is left running", async () => {
+  const npm = spawn("npm", ["start"], {
+    env: { ...process.env, PORT: "0", HOST: "127.0.0.1", DATABASE_URL: "memory:", LOG_FORMAT: "json" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const lines: string[] = [];
+  createInterface(npm.stdout).on("line", (line) => lines.push(line));
+  await until("listening", () => lines.some((line) => line.includes('"listening"')));
+  npm.kill("SIGTERM");
+  const [code] = (await once(npm, "close")) as [number | null];
+  expect(code).toBe(0);
+  // The pipe closes when the last process that has it ends, so the server is gone, and in order.
+  expect(lines.at(-1)).toContain("everything is saved");
 });
 
 test("[D1] an idle room that waits for its minute does not hold up the stop", async () => {

@@ -389,3 +389,11 @@ test.for([
   client.socket.send(frame);
   expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
 });
+
+test("[T10] a store that cannot be opened is one clear line and exit code 1", async () => {
+  const server = new ServerProcess({ DATABASE_URL: "sqlite:package.json/collab.sqlite" });
+  expect((await server.ended()).code).toBe(1);
+  expect(server.stderr.trim()).toMatch(
+    /^Could not start: The store in DATABASE_URL cannot be opened: .*(ENOTDIR|EEXIST).*$/,
+  );
+});

@@ -1,7 +1,7 @@
 /** Knows the environment's names. Reports every problem at once, by name and never with a secret's value. */
 import { z } from "zod";
 
-/** The collaboration server's development default is the same, so that both start side by side with no set-up. */
+/** Public, and so for development only. The README of the collaboration server starts it with the same. */
 const DEV_SECRET = "dev-secret-change-me-0123456789abcdef";
 
 /** Injection token: `@Inject(CONFIG) config: Config`. */

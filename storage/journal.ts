@@ -1,6 +1,6 @@
 /**
- * The write-ahead journal, main-thread side. Updates of one turn of the event loop form a batch; one batch is under way at a
- * time, and whatever arrives meanwhile is the next one, so commits group themselves exactly as much as the disk needs.
+ * The write-ahead journal, main-thread side. One batch of updates is under way at a time, and whatever arrives meanwhile is the next
+ * one: a slow disk gets fewer, larger commits by itself.
  *
  * `append` never throws: it is called from a Yjs `update` listener, where a throw is swallowed by y-protocols and leaves a dead
  * document behind (Yjs 13.6: a stale transaction cleanup, no `update` event ever again). A batch that cannot be committed is

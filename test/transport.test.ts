@@ -203,6 +203,14 @@ test("[T11] a message that cannot be understood closes that socket only, and ask
   expect(bystander.closes).toEqual([]);
 });
 
+/** A provider of a room on a socket that others share. */
+function enterOn(websocketProvider: HocuspocusProviderWebsocket, name: string): Client {
+  const { url } = websocketProvider.configuration;
+  const client = connect({ url, name, websocketProvider });
+  client.provider.attach();
+  return client;
+}
+
 /** A WebSocket class whose instances state an Origin, as a browser does. */
 function originOf(origin: string): new (url: string) => WebSocket {
   return class extends WebSocket {
@@ -281,11 +289,7 @@ test("[T14] a provider that leaves a room and enters it again at once, on one so
   const server = await startComposition();
   const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
   onTestFinished(() => websocketProvider.destroy());
-  const enter = (): Client => {
-    const client = connect({ url: server.url, name: "room", websocketProvider });
-    client.provider.attach();
-    return client;
-  };
+  const enter = (): Client => enterOn(websocketProvider, "room");
   const observer = await connect({ url: server.url, name: "room" }).synced();
   let client = await enter().synced();
   // As a React effect does that runs twice: destroyed and made anew in one turn, so that CLOSE and Auth leave together.
@@ -312,11 +316,7 @@ test("[T14] it is in the room also when the first login is still under way, or w
   ]);
   const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
   onTestFinished(() => websocketProvider.destroy());
-  const enter = (): Client => {
-    const client = connect({ url: server.url, name: "room", websocketProvider });
-    client.provider.attach();
-    return client;
-  };
+  const enter = (): Client => enterOn(websocketProvider, "room");
   const refused = enter();
   await refused.denied();
   isRefused = false;
@@ -334,16 +334,12 @@ test("[T13] a first sync is never taken for an echo, whichever extension comes f
   const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
   onTestFinished(() => websocketProvider.destroy());
   for (const name of ["one", "two", "three"]) {
-    const author = connect({ url: server.url, name, websocketProvider });
-    author.provider.attach();
-    await author.saved();
+    const author = await enterOn(websocketProvider, name).saved();
     // The room's only transaction: its first sync ends in the bytes of this very update.
     author.text.insert(0, name);
     await author.saved();
     author.leave();
-    const again = connect({ url: server.url, name, websocketProvider });
-    again.provider.attach();
-    await again.synced();
+    const again = await enterOn(websocketProvider, name).synced();
     expect(again.content).toBe(name);
     again.leave();
   }

@@ -1,6 +1,8 @@
 /** Signals and crashes of the process, turned into one orderly stop. */
 import type { Log } from "./log.ts";
 
+const FLUSH_PATIENCE_MS = 1000;
+
 export interface ProcessEventsOptions {
   readonly log: Log;
   /** Stops the server; resolves with the exit code. Called once. */
@@ -18,10 +20,10 @@ export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
   const drain = (): void => {
     stopping = true;
     stop().then(
-      (code) => process.exit(hasCrashed ? 1 : code),
+      (code) => exitAfterFlush(log, hasCrashed ? 1 : code),
       (error: unknown) => {
         log.fatal({ event: "stop-failed", err: error }, "🛑 The stop itself failed");
-        process.exit(1);
+        exitAfterFlush(log, 1);
       },
     );
   };
@@ -43,4 +45,10 @@ export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
   };
   process.on("uncaughtException", crashed);
   process.on("unhandledRejection", crashed);
+}
+
+/** The log is written asynchronously: a line on its way would be lost, or come after the last one. A collector that hangs does not hold up. */
+function exitAfterFlush(log: Log, code: number): void {
+  setTimeout(() => process.exit(code), FLUSH_PATIENCE_MS);
+  log.flush(() => process.exit(code));
 }

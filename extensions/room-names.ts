@@ -2,7 +2,7 @@
  * Lets only well-formed room names in, before anything is asked of the backend or the store.
  *
  * Hooks      onConnect
- * Promises   A1 a name that does not match ROOM_NAME_PATTERN is refused for good
+ * Promises   A7 a name that does not match ROOM_NAME_PATTERN is refused for good
  */
 import type { Extension } from "@hocuspocus/server";
 import { closeReasons } from "../lib/close-reasons.ts";

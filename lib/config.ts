@@ -2,6 +2,7 @@
  * Reads the environment against the option table: all problems at once, each by name, no secret printed.
  * The only file that touches `process.env`.
  */
+import type { Algorithm } from "jsonwebtoken";
 import leven from "leven";
 import { algorithmOf, isUsableWith } from "./jwt-key.ts";
 import { options, type Option, type OptionKey, type OptionValues } from "./options.ts";
@@ -90,16 +91,15 @@ function complete(values: OptionValues): Config {
   if (authMode.includes("jwt") && !hasKey) {
     problems.push(`JWT_SECRET or JWT_PUBLIC_KEY must be set for AUTH_MODE=${authMode}`);
   }
-  const publicKeyAlgorithm = values.jwtPublicKey && algorithmOf(values.jwtPublicKey);
-  if (publicKeyAlgorithm && values.jwtAlgorithms?.some((name) => !isUsableWith(name, publicKeyAlgorithm))) {
-    problems.push(
-      `JWT_ALGORITHMS must be of the kind that JWT_PUBLIC_KEY can check, such as ${publicKeyAlgorithm}`,
-    );
-  }
-  const hmac = values.jwtAlgorithms?.filter((name) => name.startsWith("HS")).length ?? 0;
-  if (values.jwtAlgorithms && hmac !== (values.jwtSecret ? values.jwtAlgorithms.length : 0)) {
+  const keyAlgorithm = values.jwtPublicKey && algorithmOf(values.jwtPublicKey);
+  const isUsable = (name: Algorithm): boolean =>
+    keyAlgorithm ? isUsableWith(name, keyAlgorithm) : name.startsWith("HS") === (values.jwtSecret !== null);
+  if (values.jwtAlgorithms && !values.jwtAlgorithms.every(isUsable)) {
     // Accepting HS256 beside RS256 lets anybody sign with the public key (algorithm confusion).
-    problems.push("JWT_ALGORITHMS must all be HS… with JWT_SECRET, and none HS… with JWT_PUBLIC_KEY");
+    const kinds = keyAlgorithm
+      ? `what JWT_PUBLIC_KEY can check, such as ${keyAlgorithm}`
+      : "HS… with JWT_SECRET, else none HS…";
+    problems.push(`JWT_ALGORITHMS must all be ${kinds}`);
   }
   if (authMode.includes("webhook")) {
     if (values.authWebhookUrl === null)

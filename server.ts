@@ -27,14 +27,14 @@ import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
 import manifest from "./package.json" with { type: "json" };
 import { Journal } from "./storage/journal.ts";
-import { StorageThread } from "./storage/storage-thread.ts";
+import { ThreadedStore } from "./storage/threaded-store.ts";
 import { Heartbeat } from "./transport/heartbeat.ts";
 import { SocketServer } from "./transport/socket-server.ts";
 
 export interface RunningServer {
   readonly port: number;
   readonly rooms: Rooms;
-  readonly store: StorageThread;
+  readonly store: ThreadedStore;
   readonly guard: Guard;
   /** Resolves with the exit code: 0, or 1 when something could not be saved in time. */
   stop(): Promise<number>;
@@ -60,7 +60,7 @@ export async function startServer({
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
 
   // Storage: a worker thread with the store, and the journal that feeds it.
-  const store = new StorageThread({ databaseUrl: config.databaseUrl });
+  const store = new ThreadedStore({ databaseUrl: config.databaseUrl });
   await store.check().catch((error: unknown) => {
     throw new Error("The store in DATABASE_URL cannot be opened", { cause: error });
   });

@@ -6,6 +6,7 @@
  *            S3 a room that cannot be loaded is refused for now, never shown empty
  *            S4 a room with unsaved updates never leaves memory
  *            S5 a room's journal is merged into its snapshot when it grows and when the room unloads
+ *            S10 an unreadable journal row is set aside with a loud log, and the rest of the room loads
  * On failure acks are withheld, the journal tries again, readiness turns red
  */
 import { isTransactionOrigin, type Extension } from "@hocuspocus/server";
@@ -16,7 +17,7 @@ import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Journal } from "../storage/journal.ts";
-import type { Store } from "../storage/store.ts";
+import type { Store, UnreadableRow } from "../storage/store.ts";
 
 export interface PersistenceOptions {
   readonly store: Store;
@@ -58,13 +59,23 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
   const compact = async (room: string): Promise<void> => {
     growths.delete(room);
     try {
-      const { rows, bytes } = await oneAtATime(() => store.compact(room));
+      const { rows, bytes, unreadable } = await oneAtATime(() => store.compact(room));
+      reportUnreadable(room, unreadable);
       if (rows > 0)
         log.debug({ event: "compacted", room, rows, bytes }, `💾 Compacted ${rows} updates of ${room}`);
     } catch (error) {
       // Nothing is lost: the journal has everything, and the next growth, unload or stop tries again.
       log.warn({ event: "compaction-failed", room, err: error }, `💾 Could not compact ${room}`);
       if (!growths.has(room)) growths.set(room, { rows: 1, bytes: 0 });
+    }
+  };
+
+  const reportUnreadable = (room: string, rows: readonly UnreadableRow[]): void => {
+    for (const { seq, reason } of rows) {
+      log.error(
+        { event: "quarantined", room, seq, reason },
+        `🚑 An update of ${room} cannot be read and was set aside: ${reason}`,
+      );
     }
   };
 
@@ -85,14 +96,20 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     extensionName: "persistence",
 
     async onLoadDocument({ document, documentName }) {
-      const { snapshot, updates } = await store.load(documentName).catch((error: unknown) => {
+      const { snapshot, updates, unreadable } = await store.load(documentName).catch((error: unknown) => {
         throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
       });
-      // One transaction, so that the cost of its end is paid once, however long the journal.
-      document.transact(() => {
-        if (snapshot) Y.applyUpdate(document, snapshot);
-        for (const update of updates) Y.applyUpdate(document, update);
-      });
+      reportUnreadable(documentName, unreadable);
+      try {
+        // One transaction, so that the cost of its end is paid once, however long the journal.
+        document.transact(() => {
+          if (snapshot) Y.applyUpdate(document, snapshot);
+          for (const update of updates) Y.applyUpdate(document, update);
+        });
+      } catch (error) {
+        // Its journal alone would be a room with holes: refused until an operator has decided (`npm run doctor`).
+        throw new Refusal(closeReasons.storageUnavailable, "The stored room cannot be read", { cause: error });
+      }
       // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
       if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });
       document.on("update", (update: Uint8Array, origin: unknown) => record(documentName, update, origin));

@@ -1,39 +1,47 @@
+import { checksum, sortRows, type JournalRow } from "./journal-rows.ts";
 import { mergeState } from "./merge-state.ts";
 import type { Store } from "./store.ts";
 
 interface Room {
   snapshot: Uint8Array | null;
-  updates: Uint8Array[];
+  rows: JournalRow[];
 }
 
 /** Rooms in memory, for tests and demos: nothing survives the process. Rooms that left memory above it are kept, as in a file. */
 export function openMemoryStore(): Store {
   const rooms = new Map<string, Room>();
+  let lastSeq = 0;
 
   const roomNamed = (name: string): Room => {
-    const room = rooms.get(name) ?? { snapshot: null, updates: [] };
+    const room = rooms.get(name) ?? { snapshot: null, rows: [] };
     rooms.set(name, room);
     return room;
   };
 
   return {
     load: async (name) => {
-      const room = rooms.get(name);
-      return { snapshot: room?.snapshot ?? null, updates: [...(room?.updates ?? [])] };
+      const { snapshot, rows } = rooms.get(name) ?? { snapshot: null, rows: [] };
+      const { readable, unreadable } = sortRows(rows);
+      const aside = new Set(unreadable.map(({ seq }) => seq));
+      if (aside.size > 0) rooms.set(name, { snapshot, rows: rows.filter(({ seq }) => !aside.has(seq)) });
+      return { snapshot, updates: readable, unreadable };
     },
     append: async (entries) => {
-      for (const { room, update } of entries) roomNamed(room).updates.push(update);
+      for (const { room, update } of entries) {
+        roomNamed(room).rows.push({ seq: ++lastSeq, data: update, sum: checksum(update) });
+      }
     },
     compact: async (name) => {
       const room = rooms.get(name);
-      if (!room || room.updates.length === 0) return { rows: 0, bytes: room?.snapshot?.byteLength ?? 0 };
-      const rowCount = room.updates.length;
-      const state = mergeState(room);
-      rooms.set(name, { snapshot: state, updates: [] });
-      return { rows: rowCount, bytes: state.byteLength };
+      if (!room || room.rows.length === 0) {
+        return { rows: 0, bytes: room?.snapshot?.byteLength ?? 0, unreadable: [] };
+      }
+      const { readable, unreadable } = sortRows(room.rows);
+      const state = mergeState({ snapshot: room.snapshot, updates: readable });
+      rooms.set(name, { snapshot: state, rows: [] });
+      return { rows: readable.length, bytes: state.byteLength, unreadable };
     },
-    journaledRooms: async () =>
-      [...rooms].filter(([, room]) => room.updates.length > 0).map(([name]) => name),
+    journaledRooms: async () => [...rooms].filter(([, room]) => room.rows.length > 0).map(([name]) => name),
     check: async () => {},
     close: async () => {
       rooms.clear();

@@ -3,11 +3,11 @@ import type { StoredRoom } from "./store.ts";
 
 /**
  * One update that holds all of `stored`, with deleted content garbage-collected. Updates whose predecessors are missing are kept,
- * as Yjs keeps them pending. Costs time in proportion to the room: for the storage worker, never for the event loop.
+ * as Yjs keeps them pending. Costs time in proportion to the room: for a storage worker, never for the event loop.
  *
  * @throws when an update does not decode.
  */
-export function mergeState(stored: StoredRoom): Uint8Array {
+export function mergeState(stored: Pick<StoredRoom, "snapshot" | "updates">): Uint8Array {
   const doc = new Y.Doc();
   doc.transact(() => {
     if (stored.snapshot) Y.applyUpdate(doc, stored.snapshot);

@@ -1,15 +1,21 @@
 /**
- * Entry point of the storage worker thread: opens the store and serves one request a message. A store that cannot be opened ends
+ * Entry point of a storage worker thread: opens the store and serves one request a message. A store that cannot be opened ends
  * the thread; the main thread sees its error and starts another one at the next request.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import * as Y from "yjs";
 import { decodeBatch } from "./batch-codec.ts";
-import { openStore } from "./open-store.ts";
-import type { Store } from "./store.ts";
+import { openStore, type OpenStoreOptions } from "./open-store.ts";
+import { StoreMoved, type Store, type StoredRoom } from "./store.ts";
 
 export type StorageRequest =
-  | { readonly op: "load" | "compact"; readonly room: string }
+  | {
+      readonly op: "load";
+      readonly room: string;
+      /** State vector of who asks: only what is missing there is returned. */
+      readonly since?: Uint8Array | undefined;
+    }
+  | { readonly op: "compact"; readonly room: string }
   | { readonly op: "append"; readonly batch: Uint8Array<ArrayBuffer> }
   | { readonly op: "journaled-rooms" | "check" | "close" };
 
@@ -23,28 +29,27 @@ export interface StorageReply {
 
 if (!parentPort) throw new Error("storage-worker.ts runs as a worker thread only");
 const port = parentPort;
-const store = openStore((workerData as { databaseUrl: string }).databaseUrl);
+const store = openStore(workerData as OpenStoreOptions);
 
 port.on("message", (message: StorageMessage) => void serve(message));
 
 async function serve(message: StorageMessage): Promise<void> {
   const { id } = message;
   try {
-    port.postMessage({ id, result: await perform(store, message) } satisfies StorageReply);
+    const result = await perform(store, message);
+    port.postMessage({ id, result } satisfies StorageReply, buffersIn(result));
+    if (message.op === "close") port.close();
   } catch (error) {
     port.postMessage({ id, error: asError(error) } satisfies StorageReply);
+    // Nothing else keeps the thread: it ends once the reply is out.
+    if (error instanceof StoreMoved || message.op === "close") port.close();
   }
-  // Nothing else keeps the thread: it ends once the reply is out.
-  if (message.op === "close") port.close();
 }
 
 async function perform(target: Store, request: StorageRequest): Promise<unknown> {
   switch (request.op) {
-    case "load": {
-      const { snapshot, updates } = await target.load(request.room);
-      // Merged here, because applying a thousand small updates one by one would cost the event loop more.
-      return { snapshot, updates: updates.length > 1 ? [Y.mergeUpdates([...updates])] : updates };
-    }
+    case "load":
+      return prepared(await target.load(request.room), request.since);
     case "append":
       return target.append(decodeBatch(request.batch));
     case "compact":
@@ -58,6 +63,29 @@ async function perform(target: Store, request: StorageRequest): Promise<unknown>
     default:
       throw new Error(`Unknown storage request ${JSON.stringify(request satisfies never)}`);
   }
+}
+
+/**
+ * The room as the main thread wants it. The journal is merged here, because applying a thousand small updates one by one would cost the
+ * event loop more. Snapshot and journal stay apart: merging them costs seconds for a large room, and the receiver gains nothing.
+ */
+function prepared({ snapshot, updates, unreadable }: StoredRoom, since: Uint8Array | undefined): StoredRoom {
+  const journal = updates.length > 1 ? [Y.mergeUpdates([...updates])] : updates;
+  const trimmed = (update: Uint8Array): Uint8Array =>
+    // A buffer of its own in any case: it is handed over, and what a database driver returns may be a view of a shared one.
+    since && since.byteLength > 1 ? Y.diffUpdate(update, since) : Uint8Array.from(update);
+  return { snapshot: snapshot && trimmed(snapshot), updates: journal.map(trimmed), unreadable };
+}
+
+/** Handed over instead of copied: copying 20 MB would take the event loop as long as it takes to type a letter. */
+function buffersIn(result: unknown): ArrayBuffer[] {
+  if (!isStoredRoom(result)) return [];
+  const { snapshot, updates } = result;
+  return (snapshot ? [snapshot, ...updates] : updates).map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+function isStoredRoom(result: unknown): result is StoredRoom {
+  return typeof result === "object" && result !== null && "updates" in result;
 }
 
 /** SqliteError does not survive structured cloning with its code; the message then carries it. */

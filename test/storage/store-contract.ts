@@ -19,7 +19,7 @@ export function storeContract(name: string, { durable, newPlace, open }: StoreUn
 
   describe(`${name} store`, () => {
     test("[S7] a room that was never written is empty", async () => {
-      expect(await opened().load("nobody")).toEqual({ snapshot: null, updates: [] });
+      expect(await opened().load("nobody")).toEqual({ snapshot: null, updates: [], unreadable: [] });
     });
 
     test("[S7] what was appended is loaded, in its order, room by room", async () => {
@@ -78,6 +78,21 @@ export function storeContract(name: string, { durable, newPlace, open }: StoreUn
       expect((await store.load("other")).updates).toHaveLength(1);
     });
 
+    test("[S10] a row that does not decode is set aside and told once, and the rest of the room is there", async () => {
+      for (const firstUse of ["load", "compact"] as const) {
+        const store = opened();
+        const writer = new Writer();
+        const entry = writer.insert("room", "a");
+        const broken = { ...entry, update: entry.update.subarray(0, entry.update.byteLength - 3) };
+        await store.append([entry, broken, writer.insert("room", "b")]);
+        const { unreadable } = await store[firstUse]("room");
+        expect(unreadable).toEqual([{ seq: expect.any(Number), reason: expect.stringContaining("decode") }]);
+        expect((await store.load("room")).unreadable).toEqual([]);
+        await store.compact("room");
+        expect(textOf(await store.load("room"))).toBe("ab");
+      }
+    });
+
     test("[S7] any room name and any author is only data", async () => {
       const store = opened();
       const room = `Robert'); DROP TABLE documents;-- \u{1F3E0} "*?${"n".repeat(150)}`;
@@ -129,7 +144,7 @@ export class Writer {
   }
 }
 
-export function textOf({ snapshot, updates }: StoredRoom): string {
+export function textOf({ snapshot, updates }: Pick<StoredRoom, "snapshot" | "updates">): string {
   const doc = new Y.Doc();
   if (snapshot) Y.applyUpdate(doc, snapshot);
   for (const update of updates) Y.applyUpdate(doc, update);

@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openMemoryStore } from "../../storage/memory-store.ts";
 import { openSqliteStore } from "../../storage/sqlite-store.ts";
-import { StorageThread } from "../../storage/storage-thread.ts";
+import { ThreadedStore } from "../../storage/threaded-store.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
 import { storeContract, textOf, Writer } from "./store-contract.ts";
 
@@ -15,12 +15,12 @@ storeContract("SQLite", { durable: true, newPlace, open: openSqliteStore });
 storeContract("memory in the worker", {
   durable: false,
   newPlace: () => "",
-  open: () => new StorageThread({ databaseUrl: "memory:" }),
+  open: () => new ThreadedStore({ databaseUrl: "memory:" }),
 });
 storeContract("SQLite in the worker", {
   durable: true,
   newPlace,
-  open: (path) => new StorageThread({ databaseUrl: `sqlite:${path}` }),
+  open: (path) => new ThreadedStore({ databaseUrl: `sqlite:${path}` }),
 });
 
 test("[S1] each commit of the SQLite store is synchronous to the disk", () => {
@@ -30,7 +30,9 @@ test("[S1] each commit of the SQLite store is synchronous to the disk", () => {
   onTestFinished(() => pragma.mockRestore());
   const store = openSqliteStore(path);
   onTestFinished(() => store.close());
-  expect(pragma.mock.calls.flat()).toEqual(["journal_mode = WAL", "synchronous = FULL"]);
+  expect(pragma.mock.calls.flat()).toEqual(
+    expect.arrayContaining(["journal_mode = WAL", "synchronous = FULL"]),
+  );
 });
 
 test("[S9] every journal row has its time and its author", async () => {
@@ -48,7 +50,7 @@ test("[S9] every journal row has its time and its author", async () => {
 
 test("[S8] a storage worker that has ended is replaced at the next request", async () => {
   const { url } = tempDatabase();
-  const store = new StorageThread({ databaseUrl: url });
+  const store = new ThreadedStore({ databaseUrl: url });
   onTestFinished(() => store.close());
   const writer = new Writer();
   await store.append([writer.insert("room", "a")]);
@@ -58,7 +60,7 @@ test("[S8] a storage worker that has ended is replaced at the next request", asy
 });
 
 test("[S8] a request that the worker took along is rejected, not forgotten", async () => {
-  const store = new StorageThread({ databaseUrl: "memory:" });
+  const store = new ThreadedStore({ databaseUrl: "memory:" });
   onTestFinished(() => store.close());
   await store.check();
   const asked = store.load("room");
@@ -69,7 +71,7 @@ test("[S8] a request that the worker took along is rejected, not forgotten", asy
 test("[S8] a store that cannot be opened rejects with the reason, and opens once it can be", async () => {
   const inTheWay = join(tempDir(), "data");
   writeFileSync(inTheWay, "a file where the folder should be");
-  const store = new StorageThread({ databaseUrl: `sqlite:${inTheWay}/collab.sqlite` });
+  const store = new ThreadedStore({ databaseUrl: `sqlite:${inTheWay}/collab.sqlite` });
   onTestFinished(() => store.close());
   await expect(store.check()).rejects.toThrow(/ENOTDIR|EEXIST/);
   rmSync(inTheWay);

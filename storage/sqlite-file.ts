@@ -1,0 +1,111 @@
+/**
+ * One open SQLite file, and the certainty that it still is the file at its path. A process goes on writing happily into a file that
+ * somebody has deleted, and everything that it acknowledged then is gone with its end.
+ */
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import { migrate } from "./sqlite-schema.ts";
+import { StorageError, StoreMoved } from "./store.ts";
+
+/**
+ * How long a statement waits for another process that holds the write lock. It blocks the worker, so loads wait behind it too:
+ * short, because the journal tries again by itself.
+ */
+const LOCK_WAIT_MS = 1000;
+
+/** The write-ahead log is cut back to this after a checkpoint: one compaction of a large room would leave it as large as that for good. */
+const WAL_BYTES_KEPT = 16 * 1024 * 1024;
+
+export interface SqliteFile {
+  readonly db: Database.Database;
+  /**
+   * For who reads.
+   * @throws StoreMoved when the file is gone, or another one has taken its place.
+   */
+  ensureInPlace(): void;
+  /**
+   * For the writer, after a commit and before anybody is told of it. A file that is gone is written anew from what is still open here.
+   * @throws StoreMoved in that case.
+   * @throws StorageError when another file has taken the place, for as long as it is there: which of the two is right only the
+   * operator knows.
+   */
+  ensureKept(): void;
+}
+
+export interface SqliteFileOptions {
+  /** The file was there before: an empty one in its place would look as if nothing had ever been saved. */
+  readonly mustExist?: boolean | undefined;
+  /** Told of each statement before it runs: for tests that stop in the middle. */
+  readonly onStatement?: ((sql: string) => void) | undefined;
+}
+
+/**
+ * Opens, and unless it must exist creates, the file and its folder, and brings it to the current schema.
+ * @throws SqliteError, StorageError or a file system error when it cannot be opened for writing.
+ */
+export function openSqliteFile(
+  path: string,
+  { mustExist = false, onStatement }: SqliteFileOptions = {},
+): SqliteFile {
+  if (!mustExist) mkdirSync(dirname(path), { recursive: true });
+  const db = new Database(path, {
+    fileMustExist: mustExist,
+    timeout: LOCK_WAIT_MS,
+    ...(onStatement && { verbose: (sql: unknown) => onStatement(String(sql)) }),
+  });
+  try {
+    // WAL lets readers go on during a commit; FULL makes each commit an fsync, without which an acknowledged edit dies with the power.
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
+    migrate(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const inode = statSync(path).ino;
+  const inodeNow = (): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
+
+  return {
+    db,
+    ensureInPlace() {
+      if (inodeNow() !== inode) throw new StoreMoved("The database file is not the one that was opened");
+    },
+    ensureKept() {
+      const now = inodeNow();
+      if (now === inode) return;
+      if (now !== undefined) {
+        throw new StorageError(
+          "The database file was replaced while the server ran: restart it to use the new one",
+        );
+      }
+      writeAnew(db, path);
+      throw new StoreMoved("The database file was gone, and has been written anew");
+    },
+  };
+}
+
+/** Whole and on the disk before it has its name, so that a crash in between leaves no half of it. */
+function writeAnew(db: Database.Database, path: string): void {
+  const draft = `${path}.${process.pid}`;
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(draft, { force: true });
+  db.prepare("VACUUM INTO ?").run(draft);
+  fsync(draft);
+  // Left behind, they would be taken for the new file's: pages of the old layout in the middle of it.
+  for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+  // Not a rename: of two processes that come to the rescue one would undo the other's work. The second one fails here.
+  linkSync(draft, path);
+  rmSync(draft);
+  fsync(dirname(path));
+}
+
+function fsync(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

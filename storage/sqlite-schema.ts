@@ -1,0 +1,72 @@
+/**
+ * The tables of a SQLite store, and how a file of any earlier version becomes one of this. The version is the file's `user_version`,
+ * which a stock Hocuspocus neither reads nor writes.
+ */
+import { schema as documentsSchema } from "@hocuspocus/extension-sqlite";
+import type Database from "better-sqlite3";
+import { StorageError } from "./store.ts";
+
+/**
+ * Step n leads from version n to n + 1; each may find a file that a stock server or an earlier version has used.
+ * Only ever added to: files of every version are out there.
+ */
+const steps: readonly string[] = [
+  // `at` in Unix milliseconds, `author` a user id. A row lives until its room is compacted.
+  `${documentsSchema};
+   CREATE TABLE IF NOT EXISTS journal (
+     seq INTEGER PRIMARY KEY,
+     name TEXT NOT NULL,
+     data BLOB NOT NULL,
+     at INTEGER NOT NULL,
+     author TEXT NOT NULL
+   );`,
+  // AUTOINCREMENT: a number that is used again after a compaction would let another process' compaction, which began before it, delete
+  // a row that it never merged. `sum` is the checksum of `data`, null in rows from before.
+  `ALTER TABLE journal RENAME TO journal_before;
+   CREATE TABLE journal (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     name TEXT NOT NULL,
+     data BLOB NOT NULL,
+     at INTEGER NOT NULL,
+     author TEXT NOT NULL,
+     sum INTEGER
+   );
+   INSERT INTO journal (seq, name, data, at, author) SELECT seq, name, data, at, author FROM journal_before ORDER BY seq;
+   DROP TABLE journal_before;
+   CREATE INDEX journal_by_name ON journal (name);
+   CREATE TABLE quarantine (
+     seq INTEGER PRIMARY KEY,
+     name TEXT NOT NULL,
+     data BLOB NOT NULL,
+     at INTEGER NOT NULL,
+     author TEXT NOT NULL,
+     sum INTEGER,
+     reason TEXT NOT NULL,
+     set_aside_at INTEGER NOT NULL
+   );`,
+];
+
+export const SQLITE_SCHEMA_VERSION = steps.length;
+
+/**
+ * Brings the file to this version, in one transaction.
+ * @throws StorageError when a newer version of this server has written it: its rows may mean something that this one would lose.
+ */
+export function migrate(db: Database.Database): void {
+  if (versionOf(db) === SQLITE_SCHEMA_VERSION) return;
+  db.transaction(() => {
+    // Again, under the lock: another process may have migrated meanwhile.
+    const version = versionOf(db);
+    if (version > SQLITE_SCHEMA_VERSION) {
+      throw new StorageError(
+        `The file has schema version ${version}, written by a newer version of this server; this one knows ${SQLITE_SCHEMA_VERSION}`,
+      );
+    }
+    for (const step of steps.slice(version)) db.exec(step);
+    db.pragma(`user_version = ${SQLITE_SCHEMA_VERSION}`);
+  }).immediate();
+}
+
+function versionOf(db: Database.Database): number {
+  return db.pragma("user_version", { simple: true }) as number;
+}

@@ -108,7 +108,9 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
         });
       } catch (error) {
         // Its journal alone would be a room with holes: refused until an operator has decided (`npm run doctor`).
-        throw new Refusal(closeReasons.storageUnavailable, "The stored room cannot be read", { cause: error });
+        throw new Refusal(closeReasons.storageUnavailable, "The stored room cannot be read", {
+          cause: error,
+        });
       }
       // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
       if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });

@@ -2,7 +2,18 @@
  * One open SQLite file, and the certainty that it still is the file at its path. A process goes on writing happily into a file that
  * somebody has deleted, and everything that it acknowledged then is gone with its end.
  */
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { migrate } from "./sqlite-schema.ts";
@@ -20,17 +31,22 @@ const WAL_BYTES_KEPT = 16 * 1024 * 1024;
 export interface SqliteFile {
   readonly db: Database.Database;
   /**
-   * For who reads.
-   * @throws StoreMoved when the file is gone, or another one has taken its place.
+   * For who only reads and merges.
+   * @throws StorageError when the file is gone. It stays open: what is open here may be the last copy, until the writer has written it
+   * anew.
+   * @throws StoreMoved when another file has taken its place.
    */
   ensureInPlace(): void;
   /**
-   * For the writer, after a commit and before anybody is told of it. A file that is gone is written anew from what is still open here.
+   * For the writer, after a commit and before anybody is told of it. A file that is gone is written anew from what is still open here:
+   * by the writer alone, because any other may have open what was gone before.
    * @throws StoreMoved in that case.
    * @throws StorageError when another file has taken the place, for as long as it is there: which of the two is right only the
    * operator knows.
    */
   ensureKept(): void;
+  /** @throws a file system error when the file may not be written. */
+  ensureWritable(): void;
 }
 
 export interface SqliteFileOptions {
@@ -60,6 +76,8 @@ export function openSqliteFile(
     db.pragma("synchronous = FULL");
     db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
     migrate(db);
+    // SQLite opens what it may not write just for reading, without a word.
+    ensureWritable(path);
   } catch (error) {
     db.close();
     throw error;
@@ -70,7 +88,9 @@ export function openSqliteFile(
   return {
     db,
     ensureInPlace() {
-      if (inodeNow() !== inode) throw new StoreMoved("The database file is not the one that was opened");
+      const now = inodeNow();
+      if (now === undefined) throw new StorageError("The database file is gone");
+      if (now !== inode) throw new StoreMoved("The database file is not the one that was opened");
     },
     ensureKept() {
       const now = inodeNow();
@@ -83,7 +103,13 @@ export function openSqliteFile(
       writeAnew(db, path);
       throw new StoreMoved("The database file was gone, and has been written anew");
     },
+    ensureWritable: () => ensureWritable(path),
   };
+}
+
+/** Also tells root of a read-only file system. Costs a system call, and unlike a write it waits for nobody's lock. */
+function ensureWritable(path: string): void {
+  accessSync(path, constants.W_OK);
 }
 
 /** Whole and on the disk before it has its name, so that a crash in between leaves no half of it. */
@@ -93,10 +119,14 @@ function writeAnew(db: Database.Database, path: string): void {
   rmSync(draft, { force: true });
   db.prepare("VACUUM INTO ?").run(draft);
   fsync(draft);
-  // Left behind, they would be taken for the new file's: pages of the old layout in the middle of it.
-  for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
-  // Not a rename: of two processes that come to the rescue one would undo the other's work. The second one fails here.
-  linkSync(draft, path);
+  // Under the lock of the file that is gone, which all who have it open still share: of two processes that come to the rescue the second
+  // one would take away the log of the first one's file, with what was acknowledged since.
+  db.transaction(() => {
+    if (existsSync(path)) throw new StorageError("The database file was gone, and is there again");
+    // Left behind, they would be taken for the new file's: pages of the old layout in the middle of it.
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+    linkSync(draft, path);
+  }).immediate();
   rmSync(draft);
   fsync(dirname(path));
 }

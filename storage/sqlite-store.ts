@@ -40,6 +40,10 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
   const selectJournaled = db.prepare<[], { name: string }>("SELECT DISTINCT name FROM journal");
   const probe = db.prepare("SELECT 1 FROM documents LIMIT 1");
 
+  /** Who appends, or is asked whether the store works, is the writer; another thread merges (`ThreadedStore`). */
+  let isWriter = false;
+  const ensureFile = (): void => (isWriter ? file.ensureKept() : file.ensureInPlace());
+
   /** In one transaction: between two statements another process may compact the room, and its journal would be missing. */
   const readRoom = db.transaction((room: string) => {
     const rows = selectJournal.all(room);
@@ -63,7 +67,7 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
 
   return {
     load: async (room) => {
-      file.ensureInPlace();
+      ensureFile();
       const { snapshot, rows } = readRoom(room);
       const { readable, unreadable } = sortRows(rows);
       if (unreadable.length > 0) {
@@ -77,12 +81,13 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     },
 
     append: async (entries) => {
+      isWriter = true;
       db.transaction(() => {
         for (const { room, update, at, author } of entries) {
           insertJournal.run(room, update, at, author, checksum(update));
         }
       }).immediate();
-      file.ensureKept();
+      ensureFile();
     },
 
     compact: async (room) => {
@@ -105,7 +110,11 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     journaledRooms: async () => selectJournaled.all().map(({ name }) => name),
 
     check: async () => {
+      isWriter = true;
       probe.get();
+      // Here too: where nobody edits, the question for readiness is what brings a deleted file back.
+      ensureFile();
+      file.ensureWritable();
     },
 
     close: async () => {

@@ -1,0 +1,102 @@
+/**
+ * A file that has its name only once it is whole and on the disk. Whatever ends the process before, nothing stands under that name; an
+ * ordinary failure or Ctrl-C removes the draft too, kill -9 leaves it beside it.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { StorageError } from "../storage/store.ts";
+
+/** What SQLite puts beside a file; left there, it would be taken for the new file's. */
+const COMPANIONS = ["-wal", "-shm", "-journal"];
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+export interface DraftOptions {
+  readonly path: string;
+  /** What already has the name may be replaced. */
+  readonly force: boolean;
+  /** Fills the draft, a path that does not exist yet. */
+  readonly write: (draft: string) => Promise<void>;
+  /** The last step before the draft takes the name. */
+  readonly beforeRename?: () => void;
+}
+
+/** @throws StorageError when the name is taken and must not be replaced. */
+export async function writeThroughDraft({ path, force, write, beforeRename }: DraftOptions): Promise<void> {
+  if (!force) ensureFree(path);
+  const draft = `${path}.partial-${process.pid}`;
+  tellLeftovers(path);
+  const discard = (): void => {
+    for (const suffix of ["", ...COMPANIONS]) rmSync(`${draft}${suffix}`, { force: true });
+  };
+  discard();
+  const undo = onSignal((code) => {
+    discard();
+    process.exit(code);
+  });
+  try {
+    await write(draft);
+    fsync(draft);
+    beforeRename?.();
+    if (force) renameSync(draft, path);
+    // Not a rename: that would replace what somebody else has put there meanwhile.
+    else linkSync(draft, path);
+    fsync(dirname(resolve(path)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") ensureFree(path);
+    throw error;
+  } finally {
+    undo();
+    discard();
+  }
+}
+
+function ensureFree(path: string): void {
+  if (existsSync(path)) throw new StorageError(`${path} exists; --force replaces it`);
+}
+
+/** @throws StorageError when SQLite's own files of an earlier database stand beside `path`. */
+export function ensureNoCompanions(path: string): void {
+  const found = COMPANIONS.map((suffix) => `${path}${suffix}`).find((name) => existsSync(name));
+  if (found !== undefined) {
+    throw new StorageError(
+      `${found} belongs to a database that is or was open under this name: choose another name`,
+    );
+  }
+}
+
+function tellLeftovers(path: string): void {
+  const folder = dirname(resolve(path));
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(`${basename(path)}.partial-`)) continue;
+    process.stderr.write(`${join(folder, name)} is what an interrupted run has left; it can be deleted\n`);
+  }
+}
+
+function onSignal(handle: (code: number) => void): () => void {
+  const listeners = Object.entries(SIGNALS).map(([signal, code]) => {
+    const listener = (): void => handle(code);
+    process.once(signal, listener);
+    return () => process.off(signal, listener);
+  });
+  return () => {
+    for (const off of listeners) off();
+  };
+}
+
+function fsync(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

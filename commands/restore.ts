@@ -1,0 +1,110 @@
+/** `npm run restore -- FILE`: puts a backup in the place of the store. */
+import { existsSync, linkSync, mkdirSync, renameSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
+import { copySqliteFile } from "../storage/sqlite-copy.ts";
+import { occupy, StoreBroken, type Occupation } from "../storage/sqlite-occupation.ts";
+import { StorageError } from "../storage/store.ts";
+import { EXIT_CODES_HELP, runCommand } from "./command.ts";
+import { complaints, diagnose } from "./diagnosis.ts";
+import { writeThroughDraft } from "./draft-file.ts";
+import { Progress } from "./progress.ts";
+
+const COMPLAINTS_SHOWN = 10;
+
+const help = `
+Puts the backup FILE in the place of the store, once it has shown that every room in it can be read. The server must be
+stopped. What was in the place is kept beside it under a dated name.
+
+  npm run restore -- FILE [--force] [--database URL]
+
+  --force         even where the store has rooms, or is too broken to tell. A store that somebody has open, and a backup
+                  that cannot be read, are refused all the same
+  --database URL  the store to replace, instead of DATABASE_URL
+
+Exit codes:
+   0  the store is the backup
+   1  refused or failed; the store is as it was
+${EXIT_CODES_HELP}
+`;
+
+await runCommand({
+  help,
+  argument: "FILE",
+  options: { force: { type: "boolean", default: false } },
+  run: async ({ values: { force }, argument: file, databaseUrl }) => {
+    const target = sqlitePathIn(databaseUrl);
+    if (target === null) throw new StorageError("A backup can be restored to a SQLite store only");
+    if (resolve(target) === resolve(file)) throw new StorageError(`${file} is the store itself`);
+    const { rooms } = await checkedBackup(file);
+    const former = takePlace(target, force);
+    const progress = new Progress({ label: "Restoring", unit: "pages" });
+    try {
+      let keptAs: string | null = null;
+      await writeThroughDraft({
+        path: target,
+        force: true,
+        write: (draft) =>
+          copySqliteFile({
+            from: file,
+            to: draft,
+            onProgress: (done, total) => progress.update(done, total),
+          }),
+        beforeRename: () => (keptAs = keepFormer(target)),
+      });
+      progress.end();
+      process.stdout.write(`${target}: ${rooms} rooms from ${file}\n`);
+      if (keptAs !== null) process.stdout.write(`What was there is kept as ${String(keptAs)}\n`);
+    } finally {
+      progress.end();
+      former?.release();
+    }
+    return 0;
+  },
+});
+
+/** @throws StorageError when any of it cannot be read: no force puts that in the place of a store. */
+async function checkedBackup(file: string): Promise<{ readonly rooms: number }> {
+  const survey = await openSurvey(`sqlite:${file}`);
+  const progress = new Progress({ label: "Checking the backup", unit: "rooms" });
+  try {
+    const diagnosis = await diagnose({ survey, onProgress: (done, total) => progress.update(done, total) });
+    const found = complaints(diagnosis);
+    if (found.length > 0) {
+      const shown = found.slice(0, COMPLAINTS_SHOWN).map((line) => `\n  ${line}`);
+      throw new StorageError(
+        `${file} has ${found.length} problems, the store is as it was (doctor --repair --database sqlite:${file} may help):${shown.join("")}`,
+      );
+    }
+    return diagnosis;
+  } finally {
+    progress.end();
+    await survey.close();
+  }
+}
+
+/** Locks what is in the place, so that no server starts with it meanwhile. */
+function takePlace(target: string, force: boolean): Occupation | null {
+  mkdirSync(dirname(resolve(target)), { recursive: true });
+  try {
+    const former = occupy(target);
+    if (former && former.rooms > 0 && !force) {
+      former.release();
+      throw new StorageError(`${target} has ${former.rooms} rooms; --force keeps it aside and restores`);
+    }
+    return former;
+  } catch (error) {
+    if (error instanceof StoreBroken && force) return null;
+    throw error;
+  }
+}
+
+/** A second name for the file, not a new one: at no moment is there nothing at its own, which a server would begin anew, empty. */
+function keepFormer(target: string): string | null {
+  const aside = `${target}.before-restore-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  if (existsSync(target)) linkSync(target, aside);
+  // Only a file that is broken, or gone, still has any. Beside its namesake SQLite finds them again.
+  const companions = ["-wal", "-shm", "-journal"].filter((suffix) => existsSync(`${target}${suffix}`));
+  for (const suffix of companions) renameSync(`${target}${suffix}`, `${aside}${suffix}`);
+  return existsSync(aside) || companions.length > 0 ? aside : null;
+}

@@ -1,0 +1,29 @@
+/** The survey and the repair of the store at a DATABASE_URL, as `openStore` has its adapter. */
+import { openSqliteRepair } from "./sqlite-repair.ts";
+import { openSqliteSurvey } from "./sqlite-survey.ts";
+import type { StoreRepair, StoreSurvey } from "./store-survey.ts";
+import { StorageError } from "./store.ts";
+
+/** The path in a SQLite URL; null for any other store. */
+export function sqlitePathIn(databaseUrl: string): string | null {
+  return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : null;
+}
+
+export async function openSurvey(databaseUrl: string): Promise<StoreSurvey> {
+  const path = sqlitePathIn(databaseUrl);
+  if (path !== null) return openSqliteSurvey(path);
+  throw notForCommands(databaseUrl);
+}
+
+export async function openRepair(databaseUrl: string): Promise<StoreRepair> {
+  const path = sqlitePathIn(databaseUrl);
+  if (path !== null) return openSqliteRepair(path);
+  throw notForCommands(databaseUrl);
+}
+
+function notForCommands(databaseUrl: string): StorageError {
+  if (databaseUrl === "memory:")
+    return new StorageError("Rooms in memory: are in the server's process alone");
+  // Not the URL itself: it may carry a password.
+  return new StorageError(`No command for a store at ${databaseUrl.split(":", 1)[0]}:`);
+}

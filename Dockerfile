@@ -24,6 +24,7 @@ COPY extensions extensions
 COPY http http
 COPY lib lib
 COPY storage storage
+COPY sync sync
 COPY transport transport
 # The image's unprivileged user. The code stays root's, so the process cannot change it.
 USER node

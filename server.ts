@@ -9,8 +9,8 @@ import type { Extension } from "@hocuspocus/server";
 import { createAdmission } from "./auth/admission.ts";
 import { authentication } from "./extensions/authentication.ts";
 import { idleUnload } from "./extensions/idle-unload.ts";
-import { keepAlive } from "./extensions/keep-alive.ts";
 import { lifecycleLog } from "./extensions/lifecycle-log.ts";
+import { membership } from "./extensions/membership.ts";
 import { noEcho } from "./extensions/no-echo.ts";
 import { persistence } from "./extensions/persistence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
@@ -28,6 +28,8 @@ import { runShutdown } from "./lib/shutdown.ts";
 import manifest from "./package.json" with { type: "json" };
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
+import { storedAnswers } from "./sync/stored-answers.ts";
+import { SyncMessages } from "./sync/sync-messages.ts";
 import { Heartbeat } from "./transport/heartbeat.ts";
 import { SocketServer } from "./transport/socket-server.ts";
 
@@ -99,7 +101,7 @@ export async function startServer({
         authentication({ admit: createAdmission(config), log }),
         persist,
         noEcho(),
-        keepAlive(),
+        membership(),
         idle,
         lifecycleLog({ log }),
         ...extensions,
@@ -125,10 +127,12 @@ export async function startServer({
       }),
     }),
   );
+  const answer = storedAnswers({ store, journal, storedBytes: (room) => persist.storedBytes(room) });
   const sockets = new SocketServer({
     ...config,
     httpServer,
     rooms,
+    sync: new SyncMessages({ rooms, log, answer }),
     log,
     heartbeat,
     whenSaved: (room, callback) => journal.whenSaved(room, callback),

@@ -43,6 +43,8 @@ interface Growth {
 export interface Persistence extends Extension<Identity> {
   /** To be called by the journal when a room has nothing unsaved any more. */
   saved(room: string): void;
+  /** About how large an open room is in the store, bytes. */
+  storedBytes(room: string): number;
   /**
    * Merges the journals of all rooms that have one, also of rooms that an earlier crash left behind: a stock server that gets the file
    * next knows snapshots only. Stops early, without harm, when the signal fires.
@@ -52,6 +54,8 @@ export interface Persistence extends Extension<Identity> {
 
 export function persistence({ store, journal, log, hold }: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
+  /** Bytes that each open room has in the store, roughly: what deletions have freed is counted until the next load. */
+  const sizes = new Map<string, number>();
   const holds = new Map<string, () => void>();
 
   // One at a time: appends and loads then slip in between, where a thousand rooms unloading together would hold up everybody's acks.
@@ -87,6 +91,7 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     journal.append({ room, update, at: Date.now(), author });
     const growth = growths.get(room) ?? { rows: 0, bytes: 0 };
     growths.set(room, growth);
+    sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
     growth.rows++;
     growth.bytes += update.byteLength;
     if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= COMPACT_AFTER_BYTES) void compact(room);
@@ -96,6 +101,9 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     extensionName: "persistence",
 
     async onLoadDocument({ document, documentName }) {
+      // A document that was discarded (`Rooms.discard`) may have left edits on their way to the disk.
+      if (journal.trouble) throw new Refusal(closeReasons.storageUnavailable, "Edits cannot be saved");
+      await new Promise<void>((resolve) => journal.whenSaved(documentName, resolve));
       const { snapshot, updates, unreadable } = await store.load(documentName).catch((error: unknown) => {
         throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
       });
@@ -112,12 +120,20 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
           cause: error,
         });
       }
+      const storedBytes = [snapshot ?? new Uint8Array(), ...updates].reduce(
+        (sum, { byteLength }) => sum + byteLength,
+        0,
+      );
+      sizes.set(documentName, storedBytes);
       // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
       if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });
       document.on("update", (update: Uint8Array, origin: unknown) => record(documentName, update, origin));
     },
 
+    storedBytes: (room) => sizes.get(room) ?? 0,
+
     async afterUnloadDocument({ documentName }) {
+      sizes.delete(documentName);
       if (growths.has(documentName)) await compact(documentName);
     },
 

@@ -75,6 +75,13 @@ export const closeReasons = {
     retry: true,
     meaning: "Nobody logged in on this socket in time, or it went silent.",
   },
+  updateRejected: {
+    code: 4422,
+    reason: "update-rejected",
+    retry: false,
+    meaning:
+      "The client's document cannot be taken in: shared types nested deeper than 500 levels, or an edit that broke the room.",
+  },
   internalError: {
     code: 4500,
     reason: "internal-error",
@@ -99,6 +106,12 @@ export const closeReasons = {
     retry: true,
     meaning:
       "More than MAX_BUFFERED_BYTES waited for a client that does not read. Seen as 1006: it is cut off.",
+  },
+  roomReloaded: {
+    code: 4504,
+    reason: "room-reloaded",
+    retry: true,
+    meaning: "An edit broke the room's document in memory; it is loaded again from what is saved.",
   },
 } as const satisfies Record<string, CloseReason>;
 

@@ -11,10 +11,12 @@
 import {
   Hocuspocus,
   type Configuration,
+  type Connection,
   type Document,
   type Extension,
   type HookName,
 } from "@hocuspocus/server";
+import type { CloseReason } from "./close-reasons.ts";
 import { hookNames, type Guard } from "./guard.ts";
 import type { Identity } from "./identity.ts";
 
@@ -90,6 +92,21 @@ export class Rooms extends Hocuspocus<Identity> {
       // After the microtasks in which Hocuspocus attaches the connection.
       setImmediate(release);
     }
+  }
+
+  /** Whether any extension has this hook. */
+  hasHook(name: HookName): boolean {
+    return (this.#extensionsWith.get(name)?.length ?? 0) > 0;
+  }
+
+  /**
+   * Takes a broken document out of memory together with everybody in it: the next who comes loads the room anew. Direct connections keep
+   * the broken one and have to be opened again.
+   */
+  discard(document: Document, reasonFor: (connection: Connection<Identity>) => CloseReason): void {
+    if (this.documents.get(document.name) === document) this.documents.delete(document.name);
+    for (const connection of document.getConnections()) connection.close(reasonFor(connection));
+    document.destroy();
   }
 
   override storeDocumentHooks(): Promise<void> {

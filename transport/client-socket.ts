@@ -1,15 +1,16 @@
 /**
  * One client's WebSocket, as Hocuspocus sees it (its `WebSocketLike`). Everything sent to a client passes here, so here are
  *
- * - the ack rule: "saved" waits until the room's edits are durable;
+ * - the ack rule: "saved" is said by `acknowledge` alone, and waits until the room's edits are durable;
  * - what a refusal looks like: final ones stay messages, ours-to-mend ones become a close that asks to come back;
  * - the write path: a broadcast framed once, a turn's frames in one write, a limit on what waits for a client that does not read.
  */
 import type { Duplex } from "node:stream";
-import { MessageType, type WebSocketLike } from "@hocuspocus/server";
+import { MessageType, OutgoingMessage, type Connection, type WebSocketLike } from "@hocuspocus/server";
 import { WebSocket } from "ws";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
-import { binaryFrame } from "./frame.ts";
+import type { Identity } from "../lib/identity.ts";
+import { binaryFrame, frameStart } from "./frame.ts";
 import { isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
@@ -23,6 +24,7 @@ export interface ClientSocketOptions {
   readonly whenSaved: (room: string, callback: () => void) => void;
   /** How long to wait before a close that asks to come back, ms. */
   readonly comebackDelayMs: (room: string) => number;
+  readonly onEntered: (connection: Connection<Identity>) => void;
   /** Calls back when Hocuspocus is done with an address: refused, or left by the client. */
   readonly onLeft: (address: string) => void;
   readonly onRefused: (room: string, closeReason: CloseReason) => void;
@@ -85,15 +87,8 @@ export class ClientSocket implements WebSocketLike {
     }
     const outgoing = readOutgoingMessage(message);
     switch (outgoing.kind) {
-      case "saved": {
-        const frame = binaryFrame(message);
-        this.#options.whenSaved(outgoing.room, () => this.#write(frame));
-        // Follows the broadcast of what it acknowledges: no echo is to come any more.
-        this.#echo = null;
-        break;
-      }
       case "refused":
-        this.#refuse(message, outgoing.address, closeReasonNamed(outgoing.reason));
+        this.#refuse(outgoing.address, closeReasonNamed(outgoing.reason));
         break;
       case "left":
         this.#write(binaryFrame(message));
@@ -107,6 +102,29 @@ export class ClientSocket implements WebSocketLike {
       default:
         outgoing satisfies never;
     }
+  }
+
+  /** Tells the client that so many of its edits are saved, once all edits of the room so far are. */
+  acknowledge(connection: Connection, count = 1): void {
+    const frame = binaryFrame(
+      new OutgoingMessage(connection.messageAddress).writeSyncStatus(true).toUint8Array(),
+    );
+    // Follows the broadcast of what it acknowledges: no echo is to come any more.
+    this.#echo = null;
+    this.#options.whenSaved(connection.document.name, () => {
+      for (let i = 0; i < count; i++) this.#write(frame);
+    });
+  }
+
+  /** Sends a message whose large part is not copied. */
+  sendInParts(start: Uint8Array, rest: Uint8Array): void {
+    const beginning = frameStart(start, rest);
+    this.#write(beginning, Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength));
+  }
+
+  /** Hocuspocus has let this client into a room. */
+  entered(connection: Connection<Identity>): void {
+    this.#options.onEntered(connection);
   }
 
   /** For Hocuspocus. Its "Unauthorized" stands for a message that it could not read, and must not look like a refusal. */
@@ -181,7 +199,8 @@ export class ClientSocket implements WebSocketLike {
     return this.#options.webSocket.readyState === WebSocket.OPEN;
   }
 
-  #write(frame: Buffer): void {
+  #write(frame: Buffer, rest?: Buffer): void {
+    const frameBytes = frame.byteLength + (rest?.byteLength ?? 0);
     const { stream, writer, maxBufferedBytes } = this.#options;
     if (!this.#isOpen) return;
     const waiting = stream.writableLength + this.#frameBytes;
@@ -192,21 +211,23 @@ export class ClientSocket implements WebSocketLike {
       this.terminate();
       return;
     }
-    this.#largestFrameBytes = Math.max(this.#largestFrameBytes, frame.byteLength);
+    this.#largestFrameBytes = Math.max(this.#largestFrameBytes, frameBytes);
     this.#sentSinceBeat = true;
     if (this.#frames.length === 0) writer.add(this);
     this.#frames.push(frame);
-    this.#frameBytes += frame.byteLength;
+    if (rest) this.#frames.push(rest);
+    this.#frameBytes += frameBytes;
   }
 
-  #refuse(message: Uint8Array, address: string, closeReason: CloseReason): void {
+  #refuse(address: string, closeReason: CloseReason): void {
     // Hocuspocus says goodbye to each room of a socket that is closed already.
     if (!this.#isOpen) return;
     const room = roomIn(address);
     this.#options.onRefused(room, closeReason);
     if (!closeReason.retry) {
       // The provider stops asking for this room and keeps the socket, which may carry others.
-      this.#write(binaryFrame(message));
+      const denial = new OutgoingMessage(address).writePermissionDenied(closeReason.reason);
+      this.#write(binaryFrame(denial.toUint8Array()));
       this.#options.onLeft(address);
       return;
     }

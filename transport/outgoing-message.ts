@@ -10,8 +10,6 @@ const PERMISSION_DENIED = 1;
 const PROVIDER_INITIATED = "provider_initiated";
 
 export type OutgoingMessage =
-  /** The edits of this room so far are saved. */
-  | { readonly kind: "saved"; readonly room: string }
   /** This client is not let into the room, or put out of it. */
   | { readonly kind: "refused"; readonly address: string; readonly reason: string }
   /** Hocuspocus has let go of an address that the client left by itself. */
@@ -27,10 +25,6 @@ export function readOutgoingMessage(message: Uint8Array): OutgoingMessage {
   decoder.pos += addressBytes;
 
   switch (decoding.readVarUint(decoder)) {
-    case MessageType.SyncStatus:
-      return decoding.readVarUint(decoder) === 1
-        ? { kind: "saved", room: roomIn(addressOf(message)) }
-        : plain;
     case MessageType.Auth: {
       if (decoding.readVarUint(decoder) !== PERMISSION_DENIED) return plain;
       return { kind: "refused", address: addressOf(message), reason: decoding.readVarString(decoder) };
@@ -66,7 +60,7 @@ export function roomIn(address: string): string {
   return address.split("\0", 1)[0] ?? "";
 }
 
-/** As Hocuspocus reads it: a decoder of our own could take other bytes for the same name, and an ack would ask about another room. */
+/** As Hocuspocus reads it: a decoder of our own could take other bytes for the same name. */
 function addressOf(message: Uint8Array): string {
   return decoding.readVarString(decoding.createDecoder(message));
 }

@@ -1,46 +1,63 @@
 /**
- * What a client may say to which room right now, looked at before Hocuspocus sees a message.
+ * Where a client stands with each room that it addresses, looked at before Hocuspocus sees a message.
  *
- * A message begins with an address: the room, or `room\0session` from a provider with session awareness. Two things go wrong in
- * Hocuspocus 4.7 with what follows:
+ * A message begins with an address: the room, or `room\0session` from a provider with session awareness. What goes wrong in
+ * Hocuspocus 4.7 without this:
  *
  * - A provider that leaves a room and enters it again (a React effect that runs twice) sends CLOSE and Auth in one breath. Hocuspocus
  *   hands the Auth to the connection that is about to close, and the new provider sits on an open socket without a room, for ever.
  *   So what comes after a CLOSE waits until Hocuspocus has said goodbye.
+ * - Sync messages are ours (`sync/`), from the moment the client is in the room; what comes between its login and then waits.
  * - It looks addresses up in plain objects, so a room called `constructor` or `__proto__` breaks the whole socket.
  */
-import { MessageType } from "@hocuspocus/server";
+import { MessageType, type Connection } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
+import type { Identity } from "../lib/identity.ts";
 
 /** A room name has at most 200 characters, a session id of the stock provider eleven. */
 const MAX_ADDRESS_BYTES = 1024;
 
-/** What may wait behind a CLOSE: a login, a first sync and some edits. A client that sends more is not waiting for the answer. */
+/**
+ * What may wait for a login or behind a CLOSE: a first sync and some edits. The limits that Hocuspocus has for its own queue; a client that
+ * sends more is not waiting for the answer.
+ */
 const MAX_WAITING = 1000;
+const MAX_WAITING_BYTES = 5 * 1024 * 1024;
 
 export type Verdict =
   /** To Hocuspocus. */
   | { readonly kind: "pass" }
-  /** Nothing to be done: it waits, or Hocuspocus does not know the room that it leaves. */
+  /** A Sync message of somebody who is in the room; the decoder stands behind the message type. */
+  | {
+      readonly kind: "sync";
+      readonly connection: Connection<Identity>;
+      readonly decoder: decoding.Decoder;
+    }
+  /** Nothing to be done: it waits, or is for a room that this client has not asked for or has been refused. */
   | { readonly kind: "keep" }
   /** No room can have this name. */
   | { readonly kind: "no-room"; readonly address: string }
   /** Not a message of the protocol. */
   | { readonly kind: "broken" };
 
+type Standing =
+  /** Between login and the room, or between CLOSE and Hocuspocus' goodbye. */
+  | { readonly kind: "waiting"; readonly messages: Uint8Array[] }
+  | { readonly kind: "inside"; readonly connection: Connection<Identity> };
+
 const pass: Verdict = { kind: "pass" };
 const keep: Verdict = { kind: "keep" };
 const broken: Verdict = { kind: "broken" };
 
 export class RoomAddresses {
-  /** Rooms that this client has asked for, each with the messages that wait behind its CLOSE; null while there is none. */
-  readonly #asked = new Map<string, Uint8Array[] | null>();
+  readonly #standings = new Map<string, Standing>();
+  #waitingBytes = 0;
 
   judge(message: Uint8Array): Verdict {
     let address: string;
     let type: number;
+    const decoder = decoding.createDecoder(message);
     try {
-      const decoder = decoding.createDecoder(message);
       const addressBytes = decoding.readVarUint(decoder);
       if (addressBytes > MAX_ADDRESS_BYTES) return broken;
       decoder.pos = 0;
@@ -50,24 +67,48 @@ export class RoomAddresses {
       return broken;
     }
     if (address in Object.prototype) return type === MessageType.Auth ? { kind: "no-room", address } : keep;
-    const waiting = this.#asked.get(address);
-    if (waiting) {
-      if (waiting.length >= MAX_WAITING) return broken;
-      waiting.push(message);
-      return keep;
+    const standing = this.#standings.get(address);
+    switch (standing?.kind) {
+      case undefined:
+        if (type !== MessageType.Auth) return keep;
+        this.#standings.set(address, { kind: "waiting", messages: [] });
+        return pass;
+      case "waiting":
+        return this.#wait(standing.messages, message);
+      case "inside":
+        if (type === MessageType.CLOSE) this.#standings.set(address, { kind: "waiting", messages: [] });
+        if (type !== MessageType.Sync && type !== MessageType.SyncReply) return pass;
+        return { kind: "sync", connection: standing.connection, decoder };
+      default:
+        return standing satisfies never;
     }
-    if (type === MessageType.Auth) this.#asked.set(address, null);
-    if (type === MessageType.CLOSE) {
-      if (!this.#asked.has(address)) return keep;
-      this.#asked.set(address, []);
-    }
-    return pass;
+  }
+
+  /** Hocuspocus has let the client in. Returns what waited for that. */
+  entered(connection: Connection<Identity>): readonly Uint8Array[] {
+    const waiting = this.#waitingFor(connection.messageAddress);
+    this.#standings.set(connection.messageAddress, { kind: "inside", connection });
+    return waiting;
   }
 
   /** Hocuspocus has let go of the address, or never took it. Returns what waited for that. */
   left(address: string): readonly Uint8Array[] {
-    const waiting = this.#asked.get(address);
-    this.#asked.delete(address);
-    return waiting ?? [];
+    const waiting = this.#waitingFor(address);
+    this.#standings.delete(address);
+    return waiting;
+  }
+
+  #wait(messages: Uint8Array[], message: Uint8Array): Verdict {
+    this.#waitingBytes += message.byteLength;
+    if (messages.length >= MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES) return broken;
+    messages.push(message);
+    return keep;
+  }
+
+  #waitingFor(address: string): readonly Uint8Array[] {
+    const standing = this.#standings.get(address);
+    if (standing?.kind !== "waiting") return [];
+    for (const { byteLength } of standing.messages) this.#waitingBytes -= byteLength;
+    return standing.messages;
   }
 }

@@ -11,6 +11,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
+import type { SyncMessages } from "../sync/sync-messages.ts";
 import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { ConnectionRequest } from "./connection-request.ts";
@@ -22,6 +23,7 @@ import { rejectUpgrade, type GateRules, type GateState, type Rejection } from ".
 export interface SocketServerOptions extends GateRules {
   readonly httpServer: HttpServer;
   readonly rooms: Hocuspocus<Identity>;
+  readonly sync: SyncMessages;
   readonly log: Log;
   readonly trustProxy: number;
   readonly maxMessageBytes: number;
@@ -101,6 +103,9 @@ export class SocketServer {
       maxBufferedBytes,
       whenSaved,
       comebackDelayMs: (room) => this.#comeback.delayMs(room),
+      onEntered: (connection) => {
+        for (const message of addresses.entered(connection)) receive(message);
+      },
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
       onLeft: (address) => setImmediate(() => addresses.left(address).forEach(receive)),
       onRefused: (room, { code, reason, retry }) =>
@@ -115,6 +120,9 @@ export class SocketServer {
       switch (verdict.kind) {
         case "pass":
           client.handleMessage(message);
+          break;
+        case "sync":
+          this.#options.sync.receive(verdict.connection, message, verdict.decoder);
           break;
         case "no-room": {
           const { reason } = closeReasons.roomNameInvalid;

@@ -1,0 +1,84 @@
+/**
+ * What a Yjs update brings, read before it is applied. y-protocols swallows every error of an update that does not fit, and Hocuspocus
+ * acknowledges it all the same: what is found out here is the difference between "received" and "is in the document".
+ */
+import * as Y from "yjs";
+
+/**
+ * Longer runs of content-less elements (GC, skipped, deleted) are no typing that was deleted again: seven bytes can claim 2^40 of them for
+ * somebody else's client id, whose edits would count as known from then on.
+ */
+const MAX_RUN_LENGTH = 2 ** 24;
+
+type Struct = ReturnType<typeof Y.decodeUpdate>["structs"][number];
+
+export interface DeletedRange {
+  readonly client: number;
+  /** Clock after the last deleted element. */
+  readonly end: number;
+}
+
+export interface UpdateContents {
+  readonly structs: readonly Struct[];
+  /** For each client id with elements in the update: the clock of the first, and the clock after the last. */
+  readonly clocks: ReadonlyMap<number, { readonly start: number; readonly end: number }>;
+  readonly deletions: readonly DeletedRange[];
+}
+
+/** @throws Error when it is no update, is cut off, or claims what no editing can have made. */
+export function readContents(update: Uint8Array): UpdateContents {
+  // Decodes struct by struct: a count that the bytes do not bear out ends in an error before anything of that size is allocated.
+  const { structs, ds } = Y.decodeUpdate(update);
+  const clocks = new Map<number, { start: number; end: number }>();
+  for (const struct of structs) {
+    if (isRun(struct) && struct.length > MAX_RUN_LENGTH)
+      throw new Error(`A run of ${struct.length} elements`);
+    if (struct instanceof Y.Skip) continue;
+    const { client, clock } = struct.id;
+    const end = clock + struct.length;
+    const known = clocks.get(client);
+    if (known) known.end = Math.max(known.end, end);
+    else clocks.set(client, { start: clock, end });
+  }
+  const deletions: DeletedRange[] = [];
+  ds.clients.forEach((ranges, client) => {
+    for (const { clock, len } of ranges) deletions.push({ client, end: clock + len });
+  });
+  return { structs, clocks, deletions };
+}
+
+/** Whether the update needs something that neither the document nor the update itself has. Yjs would keep it aside, for ever if need be. */
+export function lacksPredecessors(document: Y.Doc, { structs, deletions }: UpdateContents): boolean {
+  const ends = new Map<number, number>();
+  const endOf = (client: number): number => ends.get(client) ?? Y.getState(document.store, client);
+  for (const struct of structs) {
+    if (struct instanceof Y.Skip) continue;
+    const { client, clock } = struct.id;
+    const end = endOf(client);
+    if (clock > end) return true;
+    ends.set(client, Math.max(end, clock + struct.length));
+  }
+  const isKnown = (id: unknown): boolean => !(id instanceof Y.ID) || id.clock < endOf(id.client);
+  return (
+    structs.some(
+      (struct) =>
+        struct instanceof Y.Item &&
+        !(isKnown(struct.origin) && isKnown(struct.rightOrigin) && isKnown(struct.parent)),
+    ) || deletions.some(({ client, end }) => end > endOf(client))
+  );
+}
+
+/** Whether all elements of the update, and all that it deletes, are in the document. */
+export function isIntegrated(document: Y.Doc, { clocks, deletions }: UpdateContents): boolean {
+  for (const [client, { end }] of clocks) if (end > Y.getState(document.store, client)) return false;
+  return deletions.every(({ client, end }) => end <= Y.getState(document.store, client));
+}
+
+/** Whether the update would change nothing: what Hocuspocus asks a read-only client's first sync. */
+export function isContained(document: Y.Doc, update: Uint8Array, contents: UpdateContents): boolean {
+  return isIntegrated(document, contents) && Y.snapshotContainsUpdate(Y.snapshot(document), update);
+}
+
+function isRun(struct: Struct): boolean {
+  return !(struct instanceof Y.Item) || struct.content instanceof Y.ContentDeleted;
+}

@@ -1,0 +1,82 @@
+/** Rooms whose first sync is answered by the storage worker. What it costs the event loop is measured in `bench/`. */
+import { MessageType } from "@hocuspocus/server";
+import Database from "better-sqlite3";
+import { expect, onTestFinished, test } from "vitest";
+import { messageYjsSyncStep1 } from "y-protocols/sync";
+import * as Y from "yjs";
+import { connect, type Client } from "./support/client.ts";
+import { startComposition, type Composition } from "./support/composition.ts";
+import { RawClient } from "./support/raw-client.ts";
+import { tempDatabase } from "./support/temp-dir.ts";
+import { until } from "./support/until.ts";
+
+/** About 1 MB in 4,000 tasks. */
+async function largeRoom(server: Composition): Promise<Client> {
+  const author = await connect({ url: server.url, name: "room" }).saved();
+  author.doc.transact(() => {
+    for (let i = 0; i < 4000; i++) author.tasks.set(`task-${i}`, `${i} `.repeat(50));
+  });
+  return author.saved();
+}
+
+/** Sub-types of the Sync messages that a client gets until it is asked for its own state, and whether that came first. */
+async function firstMessageTo(server: Composition): Promise<number | undefined> {
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  client.firstSync("room");
+  return (await client.received("room", MessageType.Sync))[0];
+}
+
+test("[S18] whoever joins a large room gets all of it, what is edited meanwhile too, and is not called synced before", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  expect(await firstMessageTo(server)).not.toBe(messageYjsSyncStep1);
+  let edits = 0;
+  const edit = (): void => void author.tasks.set(`late-${edits++}`, "late");
+  for (let round = 0; round < 5; round++) {
+    const joiner = connect({ url: server.url, name: "room" });
+    await until("let in", () => (edit(), joiner.provider.isAuthenticated));
+    await joiner.synced();
+    expect(joiner.tasks.size).toBeGreaterThanOrEqual(4000);
+    await until("the same room", () => joiner.tasks.size === author.tasks.size);
+    joiner.tasks.set(`by-joiner-${round}`, "x");
+    await joiner.saved();
+    joiner.leave();
+  }
+  await until("all edits", () => author.tasks.has("by-joiner-4"));
+});
+
+test("[S18] whoever comes back to a large room gets what is new there, and what it wrote offline is saved", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+  await server.store.compact("room");
+  author.tasks.set("new", "while away");
+  await author.saved();
+  copy.getMap("tasks").set("offline", "kept on the device");
+  const returning = await connect({ url: server.url, name: "room", document: copy }).saved();
+  expect(returning.tasks.get("new")).toBe("while away");
+  await until("the offline edit", () => author.tasks.get("offline"));
+});
+
+test("[S18] while the store is in trouble the document itself answers", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  // Already on the server's doorstep: in trouble it takes nobody in.
+  const visitor = await new RawClient(server.url).opened();
+  const other = new Database(path);
+  onTestFinished(() => void other.close());
+  other.exec("BEGIN IMMEDIATE");
+  author.tasks.set("unsaved", "x");
+  await until("trouble", () => server.log.lines.some((line) => line["storage"] === "failing"));
+  visitor.login("room");
+  visitor.firstSync("room");
+  expect((await visitor.received("room", MessageType.Sync))[0]).toBe(messageYjsSyncStep1);
+  await until("the room", () => visitor.messages.some(({ byteLength }) => byteLength > 500_000));
+  other.exec("ROLLBACK");
+  await author.saved();
+});

@@ -50,6 +50,8 @@ const url = (...protocols: string[]) =>
     (value) => protocols.includes(URL.parse(value)?.protocol ?? ""),
     `must be a URL starting with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
   );
+const isPostgresUrl = (value: string): boolean =>
+  /^postgres(?:ql)?:$/.test(URL.parse(value)?.protocol ?? "") && value.includes("://");
 const regExp = text.transform((value, context) => {
   try {
     // The whole name must match: an operator who writes `[a-z]+` does not mean "contains a letter".
@@ -168,10 +170,12 @@ export const options = {
     "DATABASE_URL",
     "sqlite:./data/collab.sqlite",
     text.refine(
-      (value) => value === "memory:" || /^sqlite:.+/.test(value),
-      "must be sqlite:<path> or memory:",
+      (value) => value === "memory:" || /^sqlite:.+/.test(value) || isPostgresUrl(value),
+      "must be sqlite:<path>, postgres://<user>:<password>@<host>/<database> or memory:",
     ),
-    "`sqlite:<path>`, or `memory:` (nothing survives a restart)",
+    "`sqlite:<path>`, `postgres://<user>:<password>@<host>/<database>`, or `memory:` (nothing survives a restart)",
+    // It may carry a password.
+    { secret: true },
   ),
   roomIdleSeconds: option(
     "ROOM_IDLE_SECONDS",

@@ -1,4 +1,5 @@
 import { openMemoryStore } from "./memory-store.ts";
+import { openPostgresStore } from "./postgres-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { StorageError, type Store } from "./store.ts";
 
@@ -14,6 +15,7 @@ export function openStore({ databaseUrl, mustExist }: OpenStoreOptions): Store {
   if (databaseUrl.startsWith("sqlite:")) {
     return openSqliteStore(databaseUrl.slice("sqlite:".length), { mustExist });
   }
+  if (/^postgres(?:ql)?:/.test(databaseUrl)) return openPostgresStore(databaseUrl);
   // Not the URL itself: it may carry a password.
   throw new StorageError(`No storage adapter for ${databaseUrl.split(":", 1)[0]}:`);
 }

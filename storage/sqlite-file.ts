@@ -13,9 +13,11 @@ import {
   openSync,
   rmSync,
   statSync,
+  type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
+import { ensureIndexesAgree, ensureSound } from "./sqlite-integrity.ts";
 import { migrate } from "./sqlite-schema.ts";
 import { StorageError, StoreMoved } from "./store.ts";
 
@@ -58,13 +60,17 @@ export interface SqliteFileOptions {
 
 /**
  * Opens, and unless it must exist creates, the file and its folder, and brings it to the current schema.
- * @throws SqliteError, StorageError or a file system error when it cannot be opened for writing.
+ * @throws SqliteError, StorageError or a file system error when it cannot be opened for writing, or is seen to be damaged.
  */
 export function openSqliteFile(
   path: string,
   { mustExist = false, onStatement }: SqliteFileOptions = {},
 ): SqliteFile {
   if (!mustExist) mkdirSync(dirname(path), { recursive: true });
+  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
+    // SQLite takes it for a new database, and every room in it would be shown empty.
+    throw new StorageError(`${path} has 0 bytes: put the database back, or delete the file to begin anew`);
+  }
   const db = new Database(path, {
     fileMustExist: mustExist,
     timeout: LOCK_WAIT_MS,
@@ -78,23 +84,31 @@ export function openSqliteFile(
     migrate(db);
     // SQLite opens what it may not write just for reading, without a word.
     ensureWritable(path);
+    // Not at every replacement of a worker: it reads every row's place, and the file was fine when it was first opened.
+    if (!mustExist) ensureIndexesAgree(db);
   } catch (error) {
     db.close();
     throw error;
   }
-  const inode = statSync(path).ino;
-  const inodeNow = (): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
+  const { ino: inode, size } = statSync(path);
+  let knownBytes = size;
+  const fileNow = (): Stats | undefined => statSync(path, { throwIfNoEntry: false });
 
   return {
     db,
     ensureInPlace() {
-      const now = inodeNow();
+      const now = fileNow();
       if (now === undefined) throw new StorageError("The database file is gone");
-      if (now !== inode) throw new StoreMoved("The database file is not the one that was opened");
+      if (now.ino !== inode) throw new StoreMoved("The database file is not the one that was opened");
     },
     ensureKept() {
-      const now = inodeNow();
-      if (now === inode) return;
+      const now = fileNow();
+      if (now?.ino === inode) {
+        // It shrinks only when somebody vacuums it, or cuts it off; SQLite itself would go on and acknowledge into a file with holes.
+        if (now.size < knownBytes) ensureSound(path);
+        knownBytes = now.size;
+        return;
+      }
       if (now !== undefined) {
         throw new StorageError(
           "The database file was replaced while the server ran: restart it to use the new one",

@@ -44,6 +44,15 @@ const steps: readonly string[] = [
      reason TEXT NOT NULL,
      set_aside_at INTEGER NOT NULL
    );`,
+  // Checksums of snapshots, beside them because `documents` is the stock table. The triggers are for the stock server: what it writes has
+  // none, and must not be measured by the one before. They run in its process too.
+  `CREATE TABLE snapshot_sums (name TEXT PRIMARY KEY, sum INTEGER NOT NULL);
+   CREATE TRIGGER snapshot_inserted AFTER INSERT ON documents BEGIN
+     DELETE FROM snapshot_sums WHERE name = NEW.name;
+   END;
+   CREATE TRIGGER snapshot_updated AFTER UPDATE ON documents BEGIN
+     DELETE FROM snapshot_sums WHERE name = NEW.name;
+   END;`,
 ];
 
 export const SQLITE_SCHEMA_VERSION = steps.length;

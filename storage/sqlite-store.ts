@@ -6,7 +6,7 @@ import { selectQuery, upsertQuery } from "@hocuspocus/extension-sqlite";
 import { checksum, sortRows, type JournalRow } from "./journal-rows.ts";
 import { mergeState } from "./merge-state.ts";
 import { openSqliteFile, type SqliteFileOptions } from "./sqlite-file.ts";
-import type { Store, UnreadableRow } from "./store.ts";
+import { StorageError, type Store, type UnreadableRow } from "./store.ts";
 
 /** What a compaction writes. */
 interface Replacement {
@@ -25,6 +25,8 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
   const file = openSqliteFile(path, options);
   const { db } = file;
   const selectSnapshot = db.prepare<{ name: string }, { data: Uint8Array }>(selectQuery);
+  const selectSum = db.prepare<[string], { sum: number }>("SELECT sum FROM snapshot_sums WHERE name = ?");
+  const insertSum = db.prepare<[string, number]>("INSERT INTO snapshot_sums (name, sum) VALUES (?, ?)");
   const upsertSnapshot = db.prepare<{ name: string; data: Uint8Array }>(upsertQuery);
   const selectJournal = db.prepare<[string], JournalRow>(
     "SELECT seq, data, sum FROM journal WHERE name = ? ORDER BY seq",
@@ -48,6 +50,11 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
   const readRoom = db.transaction((room: string) => {
     const rows = selectJournal.all(room);
     const snapshot = selectSnapshot.get({ name: room })?.data ?? null;
+    const sum = selectSum.get(room)?.sum;
+    // The room is refused: without its snapshot it has holes, and with it somebody would read and edit what nobody has written.
+    if (snapshot && sum !== undefined && sum !== checksum(snapshot)) {
+      throw new StorageError(`The snapshot of ${room} is not what was written: its checksum does not match`);
+    }
     return { snapshot, rows };
   });
 
@@ -63,6 +70,7 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     // Rows that are gone were merged by another process, into a snapshot that this one does not know. The throw takes it all back.
     if (deleteJournal.run(room, lastSeq).changes !== rowCount) throw alreadyCompacted;
     upsertSnapshot.run({ name: room, data: state });
+    insertSum.run(room, checksum(state));
   });
 
   return {
@@ -82,6 +90,8 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
 
     append: async (entries) => {
       isWriter = true;
+      // Before, so that tries in vain do not pile up in a file that is not ours; and after, because only then is it certain.
+      ensureFile();
       db.transaction(() => {
         for (const { room, update, at, author } of entries) {
           insertJournal.run(room, update, at, author, checksum(update));

@@ -107,7 +107,9 @@ export class Scene {
   /** To be called when the fault is over: what was withheld is acknowledged, without a reconnect. */
   async expectServiceAgain(): Promise<void> {
     const startedAt = performance.now();
-    await this.acknowledged();
+    await this.acknowledged().catch(async (error: unknown) => {
+      throw new Error(`Readiness is ${JSON.stringify(await this.readiness())}`, { cause: error });
+    });
     await until("green readiness", async () => (await this.readiness()).status === 200);
     measured(`service again after ${(performance.now() - startedAt).toFixed(0)} ms`);
     expect(this.writer.closes).toEqual([]);
@@ -119,6 +121,25 @@ export class Scene {
   async crash(): Promise<void> {
     await this.server.ended("SIGKILL");
     for (const client of [...this.#bystanders, ...Object.values(this.#people)]) client.leave();
+  }
+
+  /** To be called after a crash: the room is in its snapshot then. */
+  async compactByOrderlyStop(): Promise<void> {
+    await (await startProcess({ DATABASE_URL: this.#databaseUrl })).ended("SIGTERM");
+  }
+
+  /** For faults that the server need not notice: what it does acknowledge it has to keep. */
+  async expectNothingLostOr(expectRefused: () => Promise<void>): Promise<void> {
+    if (!this.writer.provider.hasUnsyncedChanges) this.#acknowledged = this.writer.content;
+    await this.crash();
+    const probe = new ServerProcess({ DATABASE_URL: this.#databaseUrl });
+    onTestFinished(async () => {
+      await probe.ended("SIGKILL");
+    });
+    await until("started or refused", () => probe.port || probe.stderr);
+    await probe.ended("SIGKILL");
+    measured(probe.stderr || "started again");
+    await (probe.stderr ? expectRefused() : this.expectNothingLost());
   }
 
   /** After a crash, from the disk alone. */

@@ -61,7 +61,7 @@ export class PostgresPool {
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       stream: () => this.#socket(),
-      verify: (client, done) => void configureSession(client, limits).then(() => done(), done),
+      verify: (client, done) => void configureSession(client, limits, done),
     });
     // An idle connection that ends, as all do when Postgres restarts, is an event that nobody else hears: unheard it ends the worker.
     this.#pool.on("error", () => {});
@@ -134,14 +134,24 @@ export class PostgresPool {
  * With `synchronous_commit` off, as a database or a role may have it set, a commit is answered before it is on the disk. What waits for
  * standbys on top of that (remote_apply and others) is the operator's choice and stays.
  */
-async function configureSession(client: ClientBase, limits: PostgresTimeouts): Promise<void> {
-  await client.query(
-    `SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
+async function configureSession(
+  client: ClientBase,
+  limits: PostgresTimeouts,
+  done: (error?: Error) => void,
+): Promise<void> {
+  try {
+    await client.query(
+      `SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
        set_config('idle_in_transaction_session_timeout', $3, false),
        set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
          ELSE current_setting('synchronous_commit') END, false)`,
-    [limits.statementMs, limits.lockMs, limits.idleInTransactionMs].map(String),
-  );
+      [limits.statementMs, limits.lockMs, limits.idleInTransactionMs].map(String),
+    );
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  done();
 }
 
 /** The password as it is written in the URL and as it is meant. */

@@ -64,9 +64,12 @@ export async function migrate(pool: PostgresPool): Promise<void> {
 }
 
 async function versionOf(query: Query): Promise<number> {
-  // Two queries: one that names a table which is not there fails as a whole.
+  // Two queries: one that names a table which is not there fails as a whole. And not `to_regclass`: after the wait for the lock it still
+  // answers from the session's cache that there is none (Postgres 18), because only a lock on a table brings that up to date.
   const [found] = await query<{ exists: boolean }>(
-    "SELECT to_regclass('collab_schema') IS NOT NULL AS exists",
+    `SELECT EXISTS (
+       SELECT FROM pg_catalog.pg_class WHERE relname = 'collab_schema' AND pg_table_is_visible(oid)
+     ) AS exists`,
   );
   if (!found?.exists) return 0;
   const [row] = await query<{ version: number }>("SELECT version FROM collab_schema");

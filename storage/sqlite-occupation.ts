@@ -1,10 +1,11 @@
 /** A SQLite file for one process alone: for who replaces it. */
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import Database from "better-sqlite3";
 import { StorageError } from "./store.ts";
 
 /** A server keeps its file open, so a lock that is not free now is not free in a minute. */
 const LOCK_WAIT_MS = 200;
+const SQLITE_HEADER = "SQLite format 3\0";
 
 /** Somebody else has the store open. */
 export class StoreInUse extends StorageError {
@@ -28,6 +29,8 @@ export interface Occupation {
  */
 export function occupy(path: string): Occupation | null {
   if (!existsSync(path)) return null;
+  // Opened for writing, a file that is none loses its -wal, and that may be all that is left of the rooms.
+  if (!hasSqliteHeader(path)) throw new StoreBroken(`${path} is no SQLite database`);
   let db: Database.Database | null = null;
   try {
     db = new Database(path, { fileMustExist: true, timeout: LOCK_WAIT_MS });
@@ -45,6 +48,17 @@ export function occupy(path: string): Occupation | null {
     }
     throw new StoreBroken(`${path} cannot be opened: ${message}`, { cause: error });
   }
+}
+
+function hasSqliteHeader(path: string): boolean {
+  const header = Buffer.alloc(SQLITE_HEADER.length);
+  const descriptor = openSync(path, "r");
+  try {
+    readSync(descriptor, header);
+  } finally {
+    closeSync(descriptor);
+  }
+  return header.toString("latin1") === SQLITE_HEADER;
 }
 
 function countRooms(db: Database.Database): number {

@@ -1,0 +1,119 @@
+import { existsSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { connect } from "../support/client.ts";
+import { runCommand } from "../support/command.ts";
+import { startProcess } from "../support/server-process.ts";
+import { storedText, storeText, tamper } from "../support/stored-room.ts";
+import { tempDatabase, tempDir } from "../support/temp-dir.ts";
+
+test("[B2] a server opens what was restored, with every room", async () => {
+  const { file } = await backup();
+  const { url } = tempDatabase();
+  const { code, stdout } = await runCommand("restore", url, file);
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`1 rooms from ${file}`)]);
+  const server = await startProcess({ DATABASE_URL: url });
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("backup");
+});
+
+test("[B2] a store that a server has open is refused, with --force too, and the server goes on", async () => {
+  const { file } = await backup();
+  const { url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url });
+  const client = await connect({ url: server.url, name: "mine" }).synced();
+  for (const args of [[file], ["--force", file]]) {
+    expect(await runCommand("restore", url, ...args)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("stop the server"),
+    });
+  }
+  client.text.insert(0, "saved all the same");
+  await client.saved();
+  await server.ended("SIGTERM");
+  expect(await storedText(url, "mine")).toBe("saved all the same");
+});
+
+test("[B2] a store with rooms is replaced only with --force, and kept aside", async () => {
+  const { file } = await backup();
+  const { path, url } = tempDatabase();
+  await storeText(url, "former", ["precious"]);
+  expect(await runCommand("restore", url, file)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("--force"),
+  });
+  expect(await storedText(url, "former")).toBe("precious");
+  const { code, stdout } = await runCommand("restore", url, "--force", file);
+  expect(code).toBe(0);
+  const [aside] = keptAside(path);
+  expect(stdout).toContain(`kept as ${aside}`);
+  expect(await storedText(`sqlite:${aside}`, "former")).toBe("precious");
+  expect(await storedText(url, "room")).toBe("backup");
+});
+
+test("[B2] edits of a store that was killed, which are in its -wal alone, are kept aside too", async () => {
+  const { file } = await backup();
+  const { path, url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url });
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  client.text.insert(0, "in the wal");
+  await client.saved();
+  client.leave();
+  await server.ended("SIGKILL");
+  expect(existsSync(`${path}-wal`)).toBe(true);
+  expect(await runCommand("restore", url, "--force", file)).toMatchObject({ code: 0 });
+  expect(await storedText(`sqlite:${keptAside(path)[0]}`, "room")).toBe("in the wal");
+  expect(await storedText(url, "room")).toBe("backup");
+});
+
+test("[B2] a store that is broken is kept aside with all its files, and its -wal does not get into the new one", async () => {
+  const { file } = await backup();
+  const { path, url } = tempDatabase();
+  writeFileSync(path, "no database at all, whatever it was before");
+  writeFileSync(`${path}-wal`, "its log");
+  expect(await runCommand("restore", url, file)).toMatchObject({ code: 1 });
+  expect(await runCommand("restore", url, "--force", file)).toMatchObject({ code: 0 });
+  const kept = keptAside(path).toSorted();
+  expect(kept.map((name) => readFileSync(name, "utf8"))).toEqual([
+    "no database at all, whatever it was before",
+    "its log",
+  ]);
+  expect(await storedText(url, "room")).toBe("backup");
+});
+
+test("[B2] a backup that is not all readable is refused, with --force too, and the store is as it was", async () => {
+  const { path, url } = tempDatabase();
+  await storeText(url, "former", ["precious"]);
+  const cases: Record<string, (file: string) => void> = {
+    "does not decode": (file) => tamper(file, "UPDATE journal SET data = x'ff', sum = NULL"),
+    checksum: (file) => tamper(file, "UPDATE journal SET sum = 1"),
+    "newer version": (file) => tamper(file, "PRAGMA user_version = 1000"),
+    "database disk image is malformed|not a database|problems": (file) => truncateSync(file, 8192),
+    "not a database": (file) => writeFileSync(file, "x".repeat(5000)),
+    "no file": (file) => renameSync(file, `${file}.gone`),
+    "no store": (file) => {
+      tamper(file, "DROP TABLE documents");
+    },
+  };
+  for (const [reason, damage] of Object.entries(cases)) {
+    const { file } = await backup();
+    damage(file);
+    const { code, stderr } = await runCommand("restore", url, "--force", file);
+    expect([reason, code, stderr]).toEqual([reason, 1, expect.stringMatching(reason)]);
+  }
+  expect(await storedText(url, "former")).toBe("precious");
+  expect(keptAside(path)).toEqual([]);
+});
+
+async function backup(): Promise<{ readonly file: string }> {
+  const { url } = tempDatabase();
+  await storeText(url, "room", ["back", "up"], { compacted: 1 });
+  const file = join(tempDir(), "backup.sqlite");
+  expect(await runCommand("backup", url, file)).toMatchObject({ code: 0 });
+  return { file };
+}
+
+function keptAside(path: string): string[] {
+  return readdirSync(dirname(path))
+    .filter((name) => name.startsWith(`${basename(path)}.before-restore-`) && !name.endsWith("-shm"))
+    .map((name) => join(dirname(path), name));
+}

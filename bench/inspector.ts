@@ -37,6 +37,15 @@ export async function measureMemory({
   return { rssBytes: rssBytes(pid), heapBytes: Number(reply.result?.result?.value) };
 }
 
+/** Runs an expression in the server, e.g. to watch its event loop from inside. Returns its value, if that is a plain one. */
+export async function evaluate(inspectorUrl: string, expression: string): Promise<unknown> {
+  const socket = new WebSocket(inspectorUrl);
+  await once(socket, "open");
+  const reply = await call(socket, 1, "Runtime.evaluate", { expression });
+  socket.close();
+  return reply.result?.result?.value;
+}
+
 async function call(
   socket: WebSocket,
   id: number,

@@ -8,7 +8,7 @@ export const USAGE = `node bench/run.ts [options]
   --seconds N          measured time of a load, after the warm-up (10)
   --warm-up N          seconds of the same load before that (3)
   --only A,B           servers: ${PEER_NAMES.join(", ")} (all)
-  --scenario A,B       ${DEFAULT_SCENARIOS.join(", ")} (all), or others of these forms
+  --scenario A,B       ${DEFAULT_SCENARIOS.join(", ")} (all), others of these forms, or durability
   --check              small and short: does the harness work?`;
 
 export interface Options {

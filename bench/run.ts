@@ -4,8 +4,9 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
-import { cpus, loadavg } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { measureFsyncMs } from "./fsync.ts";
 import { type Measurement, measure } from "./measurement.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { renderProgress, renderReport } from "./report.ts";
@@ -59,6 +60,7 @@ function describeRun(startedAt: Date, { isCheck }: Options): string[] {
     `repeat: \`${["npm run bench --", ...process.argv.slice(2)].join(" ")}\``,
     `commit ${git("rev-parse", "--short", "HEAD")}${isDirty ? " with uncommitted changes" : ""}`,
     `${startedAt.toISOString()}, node ${process.version}, ${processors.length} × ${processors[0]?.model ?? "unknown CPU"}`,
+    `fsync of 4 kB in ${tmpdir()}: median ${measureFsyncMs().toFixed(2)} ms`,
     `load average before the run: ${loadavg()[0]?.toFixed(2)}`,
   ];
 }

@@ -3,6 +3,9 @@ import type { Shape } from "./workload.ts";
 
 export const DEFAULT_SCENARIOS = ["rooms100x10@1000", "rooms100x10@5000", "room200@50", "idle5000"];
 
+/** Two in a room, so that an update has one delivery and saving it is most of what it costs: `--scenario durability`. */
+const DURABILITY_SCENARIOS = ["rooms100x2@500", "rooms100x2@2000", "rooms100x2@5000"];
+
 /** Small enough for a machine that is busy with something else: does the harness work? */
 export const CHECK_SCENARIOS = ["rooms2x10@100", "room20@10", "idle50"];
 
@@ -16,6 +19,7 @@ export type Scenario = Shape & { name: string } & (
 /** Throws an Error that says which names there are. A load without a rate means all its default rates. */
 export function parseScenarios(names: string[]): Scenario[] {
   return names.flatMap((name) => {
+    if (name === "durability") return DURABILITY_SCENARIOS.map(parseScenario);
     const withRate = DEFAULT_SCENARIOS.filter((known) => known.startsWith(`${name}@`));
     return withRate.length > 0 ? withRate.map(parseScenario) : [parseScenario(name)];
   });
@@ -34,6 +38,6 @@ function parseScenario(name: string): Scenario {
     return { kind: "idle", name, rooms, connectionsPerRoom: IDLE_CONNECTIONS_PER_ROOM };
   }
   throw new Error(
-    `No scenario ${name}. Default: ${DEFAULT_SCENARIOS.join(", ")}. Others of the forms rooms<N>x<M>@<updates/s>, room<N>@<updates/s>, idle<N>.`,
+    `No scenario ${name}. Default: ${DEFAULT_SCENARIOS.join(", ")}. Another set: durability. Others of the forms rooms<N>x<M>@<updates/s>, room<N>@<updates/s>, idle<N>.`,
   );
 }

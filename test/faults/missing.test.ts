@@ -54,7 +54,7 @@ test("[S12] nobody edits: the question for readiness brings the deleted file bac
   const scene = await Scene.open(url);
   rmSync(dirname(path), { recursive: true });
   await scene.expectRedReadiness(/written anew/);
-  expect((await scene.readiness()).status).toBe(200);
+  await scene.expectServiceAgain();
   await scene.expectNothingLost();
 });
 
@@ -68,6 +68,12 @@ test("[S12] a room that unloads while the file is gone takes nothing with it", a
   visitor.leave();
   await scene.server.logged("no merge", (line) => line.event === "compaction-failed");
   await scene.expectServiceAgain();
+  // Whoever merges has found the new file as well.
+  const late = connect({ url: scene.server.url, name: "fourth" });
+  late.text.insert(0, "x");
+  await late.saved();
+  late.leave();
+  await scene.server.logged("merged", (line) => line.event === "compacted" && line.room === "fourth");
   await scene.expectNothingLost();
   const again = await startProcess({ DATABASE_URL: url });
   expect((await connect({ url: again.url, name: "third" }).synced()).content).toBe("x");

@@ -24,6 +24,8 @@ export class Scene {
   readonly #bystanders: readonly [Client, Client];
   /** What the writer's room must contain after any crash. */
   #acknowledged = "";
+  /** Made in the writer's room so far; each is one journal row. */
+  edits = 0;
 
   private constructor(databaseUrl: string, server: ServerProcess) {
     const at = (name: string): Client => connect({ url: server.url, name });
@@ -51,6 +53,7 @@ export class Scene {
     const { writer, reader } = this.#people;
     await writer.synced();
     writer.text.insert(writer.text.length, text);
+    this.edits++;
     await until("the edit at the other client", () => reader.content === writer.content);
   }
 

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
 import { copySqliteFile } from "../storage/sqlite-copy.ts";
 import { occupy, StoreBroken, type Occupation } from "../storage/sqlite-occupation.ts";
+import { copySurvey } from "../storage/survey-copy.ts";
 import { StorageError } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand } from "./command.ts";
 import { ensureNoCompanions, writeThroughDraft } from "./draft-file.ts";
@@ -35,26 +36,23 @@ await runCommand({
       throw new StorageError(`${file} is the store itself`);
     }
     // Opening says in one sentence what is wrong with a store that is none.
-    const survey = await openSurvey(databaseUrl);
-    await survey.close();
+    const survey = await openSurvey(databaseUrl, { asOfOneMoment: true });
     const release = makeRoomFor(file, force);
-    const progress = new Progress({ label: "Backing up", unit: "pages" });
+    const progress = new Progress({ label: "Backing up", unit: source === null ? "rooms" : "pages" });
+    const onProgress = (done: number, total: number): void => progress.update(done, total);
     try {
       await writeThroughDraft({
         path: file,
         force,
-        write: async (draft) => {
-          if (source === null) throw new StorageError(`No backup of ${survey.place}`);
-          await copySqliteFile({
-            from: source,
-            to: draft,
-            onProgress: (done, total) => progress.update(done, total),
-          });
-        },
+        write: (draft) =>
+          source === null
+            ? copySurvey({ survey, to: draft, onProgress })
+            : copySqliteFile({ from: source, to: draft, onProgress }),
       });
     } finally {
       progress.end();
       release();
+      await survey.close();
     }
     const copy = await openSurvey(`sqlite:${file}`);
     const rooms = await copy.countRooms();

@@ -1,7 +1,9 @@
 /** `npm run restore -- FILE`: puts a backup in the place of the store. */
 import { existsSync, linkSync, mkdirSync, renameSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
+import { isPostgres, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
+import { replacePostgresRooms } from "../storage/postgres-replacement.ts";
+import { placeOf } from "../storage/postgres-survey.ts";
 import { copySqliteFile } from "../storage/sqlite-copy.ts";
 import { occupy, StoreBroken, type Occupation } from "../storage/sqlite-occupation.ts";
 import { StorageError } from "../storage/store.ts";
@@ -14,13 +16,16 @@ const COMPLAINTS_SHOWN = 10;
 
 const help = `
 Puts the backup FILE in the place of the store, once it has shown that every room in it can be read. The server must be
-stopped. What was in the place is kept beside it under a dated name.
+stopped. What was in the place is kept beside it under a dated name: a file, or a schema in Postgres.
 
   npm run restore -- FILE [--force] [--database URL]
 
   --force         even where the store has rooms, or is too broken to tell. A store that somebody has open, and a backup
                   that cannot be read, are refused all the same
   --database URL  the store to replace, instead of DATABASE_URL
+
+An idle server disconnects from Postgres, and is then not seen: make sure that all are stopped. One that went on would add
+what it has in memory to the restored rooms.
 
 Exit codes:
    0  the store is the backup
@@ -34,34 +39,71 @@ await runCommand({
   options: { force: { type: "boolean", default: false } },
   run: async ({ values: { force }, argument: file, databaseUrl }) => {
     const target = sqlitePathIn(databaseUrl);
-    if (target === null) throw new StorageError("A backup can be restored to a SQLite store only");
-    if (resolve(target) === resolve(file)) throw new StorageError(`${file} is the store itself`);
+    if (target !== null && resolve(target) === resolve(file)) {
+      throw new StorageError(`${file} is the store itself`);
+    }
+    if (target === null && !isPostgres(databaseUrl)) {
+      throw new StorageError("Nothing can be restored into memory:");
+    }
     const { rooms } = await checkedBackup(file);
-    const former = takePlace(target, force);
-    const progress = new Progress({ label: "Restoring", unit: "pages" });
+    const progress = new Progress({ label: "Restoring", unit: target === null ? "rooms" : "pages" });
+    const onProgress = (done: number, total: number): void => progress.update(done, total);
     try {
-      let keptAs: string | null = null;
-      await writeThroughDraft({
-        path: target,
-        force: true,
-        write: (draft) =>
-          copySqliteFile({
-            from: file,
-            to: draft,
-            onProgress: (done, total) => progress.update(done, total),
-          }),
-        beforeRename: () => (keptAs = keepFormer(target)),
-      });
+      const keptAs =
+        target === null
+          ? await restoreToPostgres({ file, databaseUrl, force, onProgress })
+          : await restoreToSqlite({ file, target, force, onProgress });
       progress.end();
-      process.stdout.write(`${target}: ${rooms} rooms from ${file}\n`);
-      if (keptAs !== null) process.stdout.write(`What was there is kept as ${String(keptAs)}\n`);
+      process.stdout.write(`${target ?? placeOf(databaseUrl)}: ${rooms} rooms from ${file}\n`);
+      if (keptAs !== null) process.stdout.write(`What was there is kept as ${keptAs}\n`);
     } finally {
       progress.end();
-      former?.release();
     }
     return 0;
   },
 });
+
+interface Restoration {
+  readonly file: string;
+  readonly force: boolean;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** Resolves with where the former rooms are. */
+async function restoreToPostgres({
+  file,
+  ...options
+}: Restoration & { readonly databaseUrl: string }): Promise<string | null> {
+  const backup = await openSurvey(`sqlite:${file}`);
+  try {
+    const schema = await replacePostgresRooms({ ...options, backup });
+    return schema === null ? null : `schema ${schema}`;
+  } finally {
+    await backup.close();
+  }
+}
+
+/** Resolves with where the former file is. */
+async function restoreToSqlite({
+  file,
+  target,
+  force,
+  onProgress,
+}: Restoration & { readonly target: string }): Promise<string | null> {
+  const former = takePlace(target, force);
+  try {
+    let keptAs: string | null = null;
+    await writeThroughDraft({
+      path: target,
+      force: true,
+      write: (draft) => copySqliteFile({ from: file, to: draft, onProgress }),
+      beforeRename: () => (keptAs = keepFormer(target)),
+    });
+    return keptAs;
+  } finally {
+    former?.release();
+  }
+}
 
 /** @throws StorageError when any of it cannot be read: no force puts that in the place of a store. */
 async function checkedBackup(file: string): Promise<{ readonly rooms: number }> {

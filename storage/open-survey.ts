@@ -1,4 +1,6 @@
 /** The survey and the repair of the store at a DATABASE_URL, as `openStore` has its adapter. */
+import { openPostgresRepair } from "./postgres-repair.ts";
+import { openPostgresSurvey, type PostgresSurveyOptions } from "./postgres-survey.ts";
 import { openSqliteRepair } from "./sqlite-repair.ts";
 import { openSqliteSurvey } from "./sqlite-survey.ts";
 import type { StoreRepair, StoreSurvey } from "./store-survey.ts";
@@ -9,15 +11,25 @@ export function sqlitePathIn(databaseUrl: string): string | null {
   return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : null;
 }
 
-export async function openSurvey(databaseUrl: string): Promise<StoreSurvey> {
+export function isPostgres(databaseUrl: string): boolean {
+  return /^postgres(?:ql)?:/.test(databaseUrl);
+}
+
+/** `asOfOneMoment` is for a backup of Postgres; a SQLite store has `copySqliteFile` for that. */
+export async function openSurvey(
+  databaseUrl: string,
+  { asOfOneMoment = false }: Partial<PostgresSurveyOptions> = {},
+): Promise<StoreSurvey> {
   const path = sqlitePathIn(databaseUrl);
   if (path !== null) return openSqliteSurvey(path);
+  if (isPostgres(databaseUrl)) return openPostgresSurvey(databaseUrl, { asOfOneMoment });
   throw notForCommands(databaseUrl);
 }
 
 export async function openRepair(databaseUrl: string): Promise<StoreRepair> {
   const path = sqlitePathIn(databaseUrl);
   if (path !== null) return openSqliteRepair(path);
+  if (isPostgres(databaseUrl)) return openPostgresRepair(databaseUrl);
   throw notForCommands(databaseUrl);
 }
 

@@ -36,7 +36,11 @@ export async function copySqliteFile({ from, to, onProgress }: CopyOptions): Pro
   standAlone(to);
 }
 
-function standAlone(path: string): void {
+/**
+ * Makes a copy one file without companions.
+ * @throws SqliteError, or StorageError when it is not sound.
+ */
+export function standAlone(path: string): void {
   const copy = new Database(path, { fileMustExist: true });
   try {
     // The copy says of itself that it is in WAL mode, as its source is. The server will turn that on again; until then the

@@ -68,7 +68,9 @@ export async function startServer({
   });
   const journal = new Journal({
     store,
+    maxUnsavedBytes: config.maxUnsavedBytes,
     events: {
+      onFull: () => sockets.dismissAll(closeReasons.storageUnavailable),
       onSaved: (room) => persist.saved(room),
       onTrouble: (error, attempt) =>
         log[attempt === 1 ? "error" : "debug"](
@@ -128,7 +130,7 @@ export async function startServer({
     }),
   );
   const answer = storedAnswers({ store, journal, storedBytes: (room) => persist.storedBytes(room) });
-  const sockets = new SocketServer({
+  const sockets: SocketServer = new SocketServer({
     ...config,
     httpServer,
     rooms,

@@ -92,7 +92,8 @@ export const closeReasons = {
     code: 4501,
     reason: "storage-unavailable",
     retry: true,
-    meaning: "The room could not be loaded. It is never shown empty instead.",
+    meaning:
+      "The room could not be loaded, and is never shown empty instead; or more than MAX_UNSAVED_BYTES wait to be saved.",
   },
   authUnavailable: {
     code: 4502,

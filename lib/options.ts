@@ -207,6 +207,12 @@ export const options = {
     integer(65_536, 1_073_741_824),
     "What may wait for a client that does not read, beside its largest message; then it is cut off. 32 MiB is eight large rooms joined at once",
   ),
+  maxUnsavedBytes: option(
+    "MAX_UNSAVED_BYTES",
+    "268435456",
+    integer(1024, 17_179_869_184),
+    "Edits that may wait for a database that does not take them; then all clients are sent away until it does, and keep what they write. 256 MiB is hours of typing",
+  ),
   shutdownSeconds: option(
     "SHUTDOWN_SECONDS",
     "25",

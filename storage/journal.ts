@@ -33,11 +33,21 @@ export interface JournalEvents {
   readonly onTrouble: (error: unknown, attempt: number) => void;
   /** The first commit after trouble. */
   readonly onRecovered: () => void;
+  /** More waits for the disk than may: whoever goes on editing should do so on a device of their own. */
+  readonly onFull: () => void;
+}
+
+export interface JournalOptions {
+  readonly store: Pick<Store, "append">;
+  /** From here on `onFull` is called at each edit. */
+  readonly maxUnsavedBytes: number;
+  readonly events: JournalEvents;
 }
 
 export class Journal {
   readonly #store: Pick<Store, "append">;
   readonly #events: JournalEvents;
+  readonly #maxUnsavedBytes: number;
   /** The batch that holds each room's newest uncommitted update. */
   readonly #unsaved = new Map<string, Batch>();
   readonly #idle: (() => void)[] = [];
@@ -46,9 +56,11 @@ export class Journal {
   #lastCommitAt = -COMMIT_INTERVAL_MS;
   #commitNow: () => void = () => {};
   #trouble: unknown = null;
+  #unsavedBytes = 0;
 
-  constructor({ store, events }: { readonly store: Pick<Store, "append">; readonly events: JournalEvents }) {
+  constructor({ store, maxUnsavedBytes, events }: JournalOptions) {
     this.#store = store;
+    this.#maxUnsavedBytes = maxUnsavedBytes;
     this.#events = events;
   }
 
@@ -66,6 +78,8 @@ export class Journal {
     batch.entries.push(entry);
     batch.rooms.add(entry.room);
     this.#unsaved.set(entry.room, batch);
+    this.#unsavedBytes += entry.update.byteLength;
+    if (this.#unsavedBytes > this.#maxUnsavedBytes) this.#events.onFull();
     if (batch.entries.length === COMMIT_ROWS) this.#commitNow();
     if (!this.#writing) {
       this.#writing = true;
@@ -91,6 +105,7 @@ export class Journal {
       const batch = this.#gathering;
       this.#gathering = emptyBatch();
       await this.#commit(batch);
+      for (const { update } of batch.entries) this.#unsavedBytes -= update.byteLength;
       for (const callback of batch.onCommitted) callback();
       for (const room of batch.rooms) {
         // A newer batch may hold the room's later updates.

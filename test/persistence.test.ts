@@ -108,6 +108,24 @@ test("[S3] failed loads leave nothing behind", async () => {
   expect([server.rooms.documents.size, server.rooms.loadingDocuments.size]).toEqual([0, 0]);
 });
 
+test("[S19] when too much waits for the store everybody is sent away, and all of it is saved when it is back", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startProcess({ DATABASE_URL: url, MAX_UNSAVED_BYTES: "100000" });
+  const writer = await connect({ url: server.url, name: "room" }).saved();
+  const other = otherProgram(path);
+  other.exec("BEGIN IMMEDIATE");
+  writer.text.insert(0, "x".repeat(60_000));
+  await server.logged("trouble", (line) => line["storage"] === "failing");
+  expect(writer.closes).toEqual([]);
+  writer.text.insert(0, "y".repeat(60_000));
+  expect(await writer.closedWith(4501)).toEqual({ code: 4501, reason: "storage-unavailable" });
+  expect(writer.provider.hasUnsyncedChanges).toBe(true);
+  other.exec("ROLLBACK");
+  await writer.saved();
+  const reader = await connect({ url: server.url, name: "room" }).synced();
+  expect(reader.text.length).toBe(120_000);
+});
+
 test("[S4] a room with unsaved edits stays in memory after everybody left, and goes once they are saved", async () => {
   const { path, url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url, ROOM_IDLE_SECONDS: "0" });

@@ -59,6 +59,14 @@ export class SocketServer {
     return this.#sockets.size;
   }
 
+  /** Sends everybody away, for now. They come back one after the other, and the gate has its say again. */
+  dismissAll(closeReason: CloseReason): void {
+    // In the next turn: it may be called in the middle of an edit.
+    setImmediate(() => {
+      for (const socket of this.#sockets) socket.closeFor(closeReason);
+    });
+  }
+
   /** Closes every socket and resolves when all are gone. */
   async closeAll(closeReason: CloseReason): Promise<void> {
     for (const socket of this.#sockets) socket.closeFor(closeReason);

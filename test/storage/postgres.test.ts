@@ -94,8 +94,9 @@ for (const how of ["kill", "stop"] as const) {
       onSaved: () => {},
       onTrouble: () => void (troubles += 1),
       onRecovered: () => {},
+      onFull: () => {},
     };
-    const journal = new Journal({ store, events });
+    const journal = new Journal({ store, maxUnsavedBytes: Infinity, events });
     onTestFinished(async () => {
       await journal.settled();
       await store.close();

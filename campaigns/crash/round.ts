@@ -5,15 +5,13 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../test/support/until.ts";
+import { Crowd } from "./crowd.ts";
 import type { Database } from "./database.ts";
 import { within } from "./deadline.ts";
 import type { Ledger } from "./ledger.ts";
-import { ProviderWriter } from "./provider-writer.ts";
-import { RawWriter } from "./raw-writer.ts";
 import { readRoom } from "./room-reader.ts";
-import type { RoundPlan, WriterPlan } from "./round-plan.ts";
+import type { RoundPlan } from "./round-plan.ts";
 import { ServerChild } from "./server-child.ts";
-import type { Writer, WriterOptions } from "./writer.ts";
 
 /** Far more than any wait in a round takes on a busy machine. */
 const PATIENCE_MS = 60_000;
@@ -57,11 +55,10 @@ class Round {
   readonly #server: ServerChild;
   readonly #readers = new AbortController();
   readonly #problems: string[] = [];
-  #writers: Writer[] = [];
-  #acknowledged = 0;
+  #crowd: Crowd | null = null;
+  /** Whether the server is meant to end. */
+  #ending = false;
   #databaseIsBack: Promise<void> = Promise.resolve();
-  /** Called with every ack. */
-  #onAck: () => void = () => {};
 
   constructor(options: RoundOptions, server: ServerChild) {
     this.#options = options;
@@ -70,42 +67,40 @@ class Round {
 
   async play(): Promise<RoundResult> {
     const { plan } = this.#options;
-    if (plan?.moment.at === "start") {
-      const reading = this.#readAll().catch(() => null);
-      await delay(plan.moment.ms);
-      this.#server.signal("SIGKILL");
-      await this.#server.ended;
-      this.#readers.abort(new Error("The server was killed"));
-      return { recoveryMs: await reading, healedMs: null, problems: this.#problems };
-    }
+    if (plan?.moment.at === "start") return this.#playStart(plan.moment.ms);
     const died = this.#server.ended.then(({ code, signal }) => {
-      throw new Error(`The server ended by itself: ${code ?? signal}\n${this.#server.output}`);
+      if (!this.#ending)
+        throw new Error(`The server ended by itself: ${code ?? signal}\n${this.#server.output}`);
+      return null;
     });
     const recoveryMs = await Promise.race([this.#readAll(), died]);
-    let healedMs: number | null = null;
-    if (plan) {
-      await Promise.race([this.#enter(plan), died]);
-      await Promise.race([this.#strikeAtMoment(plan), died]);
-      died.catch(() => {});
-      if (plan.fault === "worker" || plan.fault === "postgres") healedMs = await this.#heal();
-    } else {
-      died.catch(() => {});
-      this.#server.signal("SIGTERM");
-    }
+    if (plan) await Promise.race([this.#write(plan), died]);
+    else this.#end("SIGTERM");
+    const livesOn = plan?.fault === "worker" || plan?.fault === "postgres";
+    const healedMs = livesOn ? await Promise.race([this.#heal(), died]) : null;
     const { code, signal } = await this.#server.ended;
     if ((!plan || plan.fault === "term") && code !== 0)
       this.#problems.push(`SIGTERM ended with ${code ?? signal}\n${this.#server.output}`);
     // What was on its way to them when the server died has told them of acks too.
-    await Promise.all(this.#writers.map((writer) => writer.gone));
+    await this.#crowd?.gone();
     return { recoveryMs, healedMs, problems: this.#problems };
   }
 
   /** Ends whatever the round has started, also after a failure. */
   async end(): Promise<void> {
     this.#readers.abort(new Error("The round is over"));
-    for (const writer of this.#writers) writer.leave();
+    this.#crowd?.leave();
     this.#server.signal("SIGKILL");
     await this.#server.ended;
+  }
+
+  async #playStart(ms: number): Promise<RoundResult> {
+    const reading = this.#readAll().catch(() => null);
+    await delay(ms);
+    this.#server.signal("SIGKILL");
+    await this.#server.ended;
+    this.#readers.abort(new Error("The server was killed"));
+    return { recoveryMs: await reading, healedMs: null, problems: this.#problems };
   }
 
   /** Resolves with the time from the start to the first whole room, ms. */
@@ -124,54 +119,33 @@ class Round {
     return Math.min(...times);
   }
 
-  async #enter({ fault, writers }: RoundPlan): Promise<void> {
-    const { name, ledger } = this.#options;
-    const url = await this.#server.listening;
-    this.#writers = ledger.rooms.flatMap((room) =>
-      writers.map((writer, index) =>
-        createWriter(writer, {
-          url,
-          room,
-          next: () => ledger.write({ room, author: `${name}.${index}`, fault }),
-          onAcknowledged: (edits) => {
-            for (const edit of edits) ledger.acknowledge(edit);
-            this.#acknowledged += edits.length;
-            this.#onAck();
-          },
-        }),
-      ),
-    );
-    await Promise.all(this.#writers.map((writer) => writer.joined));
-  }
-
-  async #strikeAtMoment({ fault, moment }: RoundPlan): Promise<void> {
-    for (const writer of this.#writers) writer.start();
-    if (moment.at === "time" || moment.at === "start") {
-      await delay(moment.ms);
+  /** Resolves when the fault has struck. */
+  async #write(plan: RoundPlan): Promise<void> {
+    const { name, ledger, editsARound } = this.#options;
+    const { fault, moment } = plan;
+    const crowd = new Crowd({ name, url: await this.#server.listening, plan, ledger });
+    this.#crowd = crowd;
+    await crowd.joined();
+    const strike = (): void => {
+      if (moment.at !== "unload") this.#expectAllInside("before the fault");
       this.#strike(fault);
-      return;
+    };
+    crowd.start();
+    if (moment.at === "ack") await crowd.atAck(Math.ceil(moment.share * editsARound), strike);
+    else {
+      if (moment.at === "unload")
+        await crowd.atAck(Math.ceil(moment.share * editsARound), () => crowd.leave());
+      await delay(moment.ms);
+      strike();
     }
-    const enough = Math.ceil(moment.share * this.#options.editsARound);
-    await new Promise<void>((resolve) => {
-      this.#onAck = () => {
-        if (this.#acknowledged < enough) return;
-        this.#onAck = () => {};
-        if (moment.at === "ack") this.#strike(fault);
-        else for (const writer of this.#writers) writer.leave();
-        resolve();
-      };
-    });
-    if (moment.at === "ack") return;
-    await delay(moment.ms);
-    this.#strike(fault);
   }
 
   #strike(fault: RoundPlan["fault"]): void {
     switch (fault) {
       case "kill":
-        return this.#server.signal("SIGKILL");
+        return this.#end("SIGKILL");
       case "term":
-        return this.#server.signal("SIGTERM");
+        return this.#end("SIGTERM");
       case "worker":
         return this.#server.signal("SIGUSR2");
       case "postgres":
@@ -182,19 +156,24 @@ class Round {
   /** What was on its way when the store died is acknowledged after all, and nobody was disconnected; then the server is killed too. */
   async #heal(): Promise<number> {
     const struckAt = performance.now();
-    const outstanding = this.#writers.flatMap((writer) => writer.outstanding);
+    const outstanding = this.#crowd?.outstanding ?? [];
     await this.#databaseIsBack;
     await until("acks after the store came back", () => outstanding.every((edit) => edit.acknowledged), {
       timeoutMs: PATIENCE_MS,
     });
     const healedMs = performance.now() - struckAt;
-    const outside = this.#writers.filter((writer) => !writer.isInside).length;
-    if (outside > 0) this.#problems.push(`${outside} writers were disconnected when the store died`);
-    this.#server.signal("SIGKILL");
+    this.#expectAllInside("by the death of the store");
+    this.#end("SIGKILL");
     return healedMs;
   }
-}
 
-function createWriter(plan: WriterPlan, options: WriterOptions): Writer {
-  return plan.kind === "provider" ? new ProviderWriter(options, plan) : new RawWriter(options, plan);
+  #end(signal: NodeJS.Signals): void {
+    this.#ending = true;
+    this.#server.signal(signal);
+  }
+
+  #expectAllInside(when: string): void {
+    const outside = this.#crowd?.outside ?? 0;
+    if (outside > 0) this.#problems.push(`${outside} writers were disconnected ${when}`);
+  }
 }

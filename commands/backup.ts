@@ -37,10 +37,11 @@ await runCommand({
     }
     // Opening says in one sentence what is wrong with a store that is none.
     const survey = await openSurvey(databaseUrl, { asOfOneMoment: true });
-    const release = makeRoomFor(file, force);
+    let release = (): void => {};
     const progress = new Progress({ label: "Backing up", unit: source === null ? "rooms" : "pages" });
     const onProgress = (done: number, total: number): void => progress.update(done, total);
     try {
+      release = makeRoomFor(file, force);
       await writeThroughDraft({
         path: file,
         force,

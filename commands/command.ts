@@ -39,7 +39,9 @@ export async function runCommand<const O extends Options>(command: Command<O>): 
   outliveReaders();
   try {
     const call = parse(command);
-    process.exitCode = call ? await command.run(call) : 0;
+    const code = call ? await command.run(call) : 0;
+    // Output that was lost meanwhile stays a failure.
+    process.exitCode = code || process.exitCode || 0;
     if (!call) process.stdout.write(`${command.help.trim()}\n`);
   } catch (error) {
     const { message, cause } = error as Error;
@@ -98,7 +100,10 @@ function settings(database: string | undefined): ReturnType<typeof readConfig> {
 function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") process.exit(1);
+      if (error.code === "EPIPE") return;
+      if (stream === process.stdout)
+        process.stderr.write(`The output could not be written: ${error.message}\n`);
+      process.exitCode = 1;
     });
   }
 }

@@ -28,6 +28,11 @@ interface Row extends QueryResultRow {
   readonly author: string;
 }
 
+interface Moment {
+  readonly query: Query;
+  readonly end: () => Promise<void>;
+}
+
 interface QuarantineRow extends Row {
   readonly room: string;
   readonly reason: string;
@@ -40,18 +45,21 @@ export async function openPostgresSurvey(
   { asOfOneMoment }: PostgresSurveyOptions,
 ): Promise<StoreSurvey> {
   const pool = new PostgresPool(databaseUrl, UNHURRIED);
+  let moment: Moment | null = null;
+  const close = async (): Promise<void> => {
+    try {
+      await moment?.end();
+    } finally {
+      await pool.close();
+    }
+  };
   try {
-    const moment = asOfOneMoment ? await openMoment(pool) : null;
+    if (asOfOneMoment) moment = await openMoment(pool);
     const query: Query = moment?.query ?? ((sql, values) => pool.run((each) => each(sql, values)));
     await ensureStore(query);
-    const close = async (): Promise<void> => {
-      await moment?.end();
-      await pool.close();
-    };
     return { ...surveyThrough(query), place: placeOf(databaseUrl), close };
   } catch (error) {
-    // Not waited for: it would wait for the transaction.
-    void pool.close();
+    await close();
     throw error;
   }
 }
@@ -126,7 +134,7 @@ function numbered({ seq, data, sum, at, author }: Row): SurveyedRow {
   return { seq: Number(seq), data, sum: sum === null ? null : Number(sum), at: Number(at), author };
 }
 
-async function openMoment(pool: PostgresPool): Promise<{ query: Query; end: () => Promise<void> }> {
+async function openMoment(pool: PostgresPool): Promise<Moment> {
   const opened = Promise.withResolvers<Query>();
   const closing = Promise.withResolvers<void>();
   const session = pool.run(async (query) => {

@@ -116,6 +116,7 @@ test.for(["SIGKILL", "SIGINT"] as const)(
       expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("interrupted run") });
     }
   },
+  60_000,
 );
 
 async function smallStore(): Promise<{ readonly url: string; readonly file: string }> {

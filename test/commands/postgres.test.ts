@@ -112,6 +112,19 @@ test("[B3] the doctor finds and moves what does not decode in Postgres", async (
   expect(await storedText(url, "rows")).toBe("a");
 });
 
+test("[B1] a backup of Postgres that is refused ends", async () => {
+  const url = postgres.newDatabase();
+  await storeText(url, "room", ["a"]);
+  const file = join(tempDir(), "copy.sqlite");
+  writeFileSync(`${file}-wal`, "of another database");
+  expect(await runCommand("backup", url, file)).toMatchObject({ code: 1 });
+  await postgres.query(url, "UPDATE collab_schema SET version = 1000");
+  expect(await runCommand("backup", url, `${file}.2`)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("newer version"),
+  });
+});
+
 test("[B3] a Postgres that is no store, or cannot be reached, is exit code 2", async () => {
   const url = postgres.newDatabase();
   expect(await runCommand("doctor", url)).toMatchObject({

@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
@@ -83,6 +91,7 @@ test("[B2] a store that is broken is kept aside with all its files, and its -wal
 test("[B2] a backup that is not all readable is refused, with --force too, and the store is as it was", async () => {
   const { path, url } = tempDatabase();
   await storeText(url, "former", ["precious"]);
+  const { file: sound } = await backup();
   const cases: Record<string, (file: string) => void> = {
     "does not decode": (file) => tamper(file, "UPDATE journal SET data = x'ff', sum = NULL"),
     checksum: (file) => tamper(file, "UPDATE journal SET sum = 1"),
@@ -95,14 +104,15 @@ test("[B2] a backup that is not all readable is refused, with --force too, and t
     },
   };
   for (const [reason, damage] of Object.entries(cases)) {
-    const { file } = await backup();
+    const file = `${sound}.damaged`;
+    copyFileSync(sound, file);
     damage(file);
     const { code, stderr } = await runCommand("restore", url, "--force", file);
     expect([reason, code, stderr]).toEqual([reason, 1, expect.stringMatching(reason)]);
   }
   expect(await storedText(url, "former")).toBe("precious");
   expect(keptAside(path)).toEqual([]);
-});
+}, 60_000);
 
 async function backup(): Promise<{ readonly file: string }> {
   const { url } = tempDatabase();

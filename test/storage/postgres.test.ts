@@ -13,13 +13,6 @@ import { storeContract, textOf, Writer } from "./store-contract.ts";
 const postgres = usePostgres();
 const newPlace = (): string => postgres.newDatabase();
 
-storeContract("Postgres", { durable: true, newPlace, open: openPostgresStore });
-storeContract("Postgres in the worker", {
-  durable: true,
-  newPlace,
-  open: (databaseUrl) => new ThreadedStore({ databaseUrl }),
-});
-
 const IMPATIENT = { connectMs: 300, statementMs: 300, answerMs: 300, lockMs: 200 };
 
 function opened(url: string, options: PostgresOptions = {}): Store {
@@ -27,6 +20,63 @@ function opened(url: string, options: PostgresOptions = {}): Store {
   onTestFinished(() => store.close());
   return store;
 }
+
+// First: each database that the tests below make is more to recover.
+for (const how of ["kill", "stop"] as const) {
+  test(`[S1] [S13] after a ${how} of Postgres in the middle saving goes on, and nothing that was saved is lost`, async () => {
+    const url = newPlace();
+    const store = new ThreadedStore({ databaseUrl: url });
+    const writer = new Writer();
+    let troubles = 0;
+    let saved = "";
+    const events = {
+      onSaved: () => {},
+      onTrouble: () => void (troubles += 1),
+      onRecovered: () => {},
+      onFull: () => {},
+    };
+    const journal = new Journal({ store, maxUnsavedBytes: Infinity, events });
+    onTestFinished(async () => {
+      await journal.settled();
+      await store.close();
+    });
+    let typed = "";
+    const type = (): void => {
+      const letter = String.fromCharCode(97 + (typed.length % 26));
+      const now = (typed += letter);
+      journal.append(writer.insert("room", letter));
+      journal.whenSaved("room", () => (saved = now));
+    };
+    for (let round = 1; round <= 3; round++) {
+      const before = saved.length;
+      await until("some edits are saved", () => {
+        type();
+        return saved.length > before + 5;
+      });
+      const gone = postgres[how]();
+      type();
+      await gone;
+      await until("an append failed", () => {
+        type();
+        return troubles >= round;
+      });
+      const savedBefore = saved;
+      await postgres.start();
+      expect(textOf(await opened(url).load("room")).startsWith(savedBefore)).toBe(true);
+      await journal.settled();
+      troubles = round;
+    }
+    expect(saved).toBe(typed);
+    expect(textOf(await store.load("room"))).toBe(typed);
+  });
+}
+
+storeContract("Postgres", { durable: true, newPlace, open: openPostgresStore });
+storeContract("Postgres in the worker", {
+  durable: true,
+  newPlace,
+  open: (databaseUrl) => new ThreadedStore({ databaseUrl }),
+});
 
 test("[S1] a commit is synchronous to the disk, whatever the database has set", async () => {
   const url = newPlace();
@@ -82,55 +132,6 @@ test("[S13] a batch too large for one statement is appended as a whole and in or
   expect(updates.map(({ byteLength }) => byteLength)).toEqual(batch.map(({ update }) => update.byteLength));
   expect(textOf(await store.load("room"))).toBe(parts.join(""));
 });
-
-for (const how of ["kill", "stop"] as const) {
-  test(`[S1] [S13] after a ${how} of Postgres in the middle saving goes on, and nothing that was saved is lost`, async () => {
-    const url = newPlace();
-    const store = new ThreadedStore({ databaseUrl: url });
-    const writer = new Writer();
-    let troubles = 0;
-    let saved = "";
-    const events = {
-      onSaved: () => {},
-      onTrouble: () => void (troubles += 1),
-      onRecovered: () => {},
-      onFull: () => {},
-    };
-    const journal = new Journal({ store, maxUnsavedBytes: Infinity, events });
-    onTestFinished(async () => {
-      await journal.settled();
-      await store.close();
-    });
-    let typed = "";
-    const type = (): void => {
-      const letter = String.fromCharCode(97 + (typed.length % 26));
-      const now = (typed += letter);
-      journal.append(writer.insert("room", letter));
-      journal.whenSaved("room", () => (saved = now));
-    };
-    for (let round = 1; round <= 3; round++) {
-      const before = saved.length;
-      await until("some edits are saved", () => {
-        type();
-        return saved.length > before + 5;
-      });
-      const gone = postgres[how]();
-      type();
-      await gone;
-      await until("an append failed", () => {
-        type();
-        return troubles >= round;
-      });
-      const savedBefore = saved;
-      await postgres.start();
-      expect(textOf(await opened(url).load("room")).startsWith(savedBefore)).toBe(true);
-      await journal.settled();
-      troubles = round;
-    }
-    expect(saved).toBe(typed);
-    expect(textOf(await store.load("room"))).toBe(typed);
-  });
-}
 
 test("[S13] a frozen Postgres holds nothing up for longer than the timeout, and works again afterwards", async () => {
   const store = opened(newPlace(), { timeouts: IMPATIENT });
@@ -404,8 +405,8 @@ test("[S13] a check fails while the database is read-only, and tries a new conne
 
 test("[S13] a database that cannot hold every character is refused", async () => {
   const place = newPlace();
+  // Not dropped: that flushes all databases to the disk, which may take many seconds. It goes with the server.
   await postgres.query(place, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
-  onTestFinished(() => postgres.query(place, "DROP DATABASE latin WITH (FORCE)").then(() => {}));
   await expect(opened(place.replace(/[^/]+$/, "latin")).check()).rejects.toThrow("encoding LATIN1");
 });
 
@@ -432,6 +433,16 @@ test("[S13] no error says the password", async () => {
       if (store instanceof ThreadedStore) await store.close();
     }
   }
+});
+
+test("[S13] an error that is made of several says each of them", async () => {
+  const store = opened(newPlace(), {
+    // As for a host name with two addresses.
+    onStatement: () => {
+      throw new AggregateError([new Error("nobody at ::1"), new Error("nobody at 127.0.0.1")]);
+    },
+  });
+  await expect(store.check()).rejects.toThrow("Postgres: nobody at ::1, nobody at 127.0.0.1");
 });
 
 /** A function of which `count` calls wait for each other; later ones do not wait. */

@@ -9,7 +9,8 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
+  readlinkSync,
+  realpathSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -23,11 +24,12 @@ export const PASSWORD = "s3cret/w@rd";
 const STOP_MS = 10_000;
 
 export class PostgresCluster {
-  readonly #dir = mkdtempSync(join(tmpdir(), "righttask-pg-"));
+  readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "righttask-pg-")));
+  readonly #data = join(this.#dir, "data");
   readonly #user = unprivilegedUser();
-  readonly #killNow = (): void => this.#killAll();
   #port = 0;
   #postmaster: ChildProcess | null = null;
+  #undertaker: ChildProcess | null = null;
   #frozen: number[] = [];
 
   urlOf(database: string): string {
@@ -36,6 +38,7 @@ export class PostgresCluster {
 
   /** The binaries are copied: `node_modules` may lie where an unprivileged user cannot go, as in root's home. */
   create(): void {
+    this.#undertaker = startUndertaker(this.#dir);
     const source = binaryPackage();
     cpSync(join(source, "native"), join(this.#dir, "native"), { recursive: true, verbatimSymlinks: true });
     restoreSymlinks(source, this.#dir);
@@ -49,7 +52,7 @@ export class PostgresCluster {
     execFileSync(
       this.#binary("initdb"),
       [
-        `--pgdata=${join(this.#dir, "data")}`,
+        `--pgdata=${this.#data}`,
         `--pwfile=${join(this.#dir, "password")}`,
         "--username=collab",
         "--auth=scram-sha-256",
@@ -60,8 +63,6 @@ export class PostgresCluster {
       ],
       { ...this.#spawnOptions(), stdio: ["ignore", "ignore", "inherit"] },
     );
-    // Should this process end before its tests do.
-    process.on("exit", this.#killNow);
   }
 
   /** Resolves when it takes connections, with the same address as before. */
@@ -73,15 +74,13 @@ export class PostgresCluster {
       listen_addresses: "127.0.0.1",
       unix_socket_directories: "",
       dynamic_shared_memory_type: "mmap",
+      // After a kill, one call instead of an fsync of every file that all databases have.
+      recovery_init_sync_method: "syncfs",
       log_min_messages: "log",
     };
     const postmaster = spawn(
       this.#binary("postgres"),
-      [
-        "-D",
-        join(this.#dir, "data"),
-        ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-      ],
+      ["-D", this.#data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
       { ...this.#spawnOptions(), stdio: ["ignore", "ignore", "pipe"] },
     );
     this.#postmaster = postmaster;
@@ -108,27 +107,27 @@ export class PostgresCluster {
   }
 
   freeze(): void {
-    const pid = this.#postmaster?.pid;
-    if (pid === undefined) return;
     // The postmaster first, or it would start others meanwhile.
-    process.kill(pid, "SIGSTOP");
-    this.#frozen = [pid, ...childrenOf(pid)];
-    for (const each of this.#frozen) signal(each, "SIGSTOP");
+    this.#postmaster?.kill("SIGSTOP");
+    this.#frozen = processesIn(this.#data);
+    for (const pid of this.#frozen) signal(pid, "SIGSTOP");
   }
 
   thaw(): void {
-    for (const pid of this.#frozen.toReversed()) signal(pid, "SIGCONT");
+    for (const pid of this.#frozen) signal(pid, "SIGCONT");
     this.#frozen = [];
   }
 
   /** Stops it, in the hard way if need be, and removes its files. */
   async remove(): Promise<void> {
     this.thaw();
-    const deadline = setTimeout(this.#killNow, STOP_MS);
+    const deadline = setTimeout(() => this.#killAll(), STOP_MS);
     await this.stop();
     clearTimeout(deadline);
-    process.off("exit", this.#killNow);
-    rmSync(this.#dir, { recursive: true, force: true });
+    const undertaker = this.#undertaker;
+    if (!undertaker) return;
+    undertaker.stdin?.end();
+    await once(undertaker, "exit");
   }
 
   async #end(how: () => void): Promise<void> {
@@ -141,12 +140,9 @@ export class PostgresCluster {
     this.#frozen = [];
   }
 
-  /** Its children outlive a killed postmaster for a moment, and for ever if they are frozen. */
   #killAll(): void {
-    const pid = this.#postmaster?.pid;
-    if (pid === undefined) return;
-    signal(pid, "SIGSTOP");
-    for (const each of [...childrenOf(pid), pid]) signal(each, "SIGKILL");
+    this.#postmaster?.kill("SIGSTOP");
+    for (const pid of processesIn(this.#data)) signal(pid, "SIGKILL");
   }
 
   #binary(name: string): string {
@@ -156,6 +152,20 @@ export class PostgresCluster {
   #spawnOptions(): { readonly cwd: string; readonly env: NodeJS.ProcessEnv; uid?: number; gid?: number } {
     return { cwd: this.#dir, env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }, ...this.#user };
   }
+}
+
+/**
+ * Ends the server and removes its files once its standard input ends: when the tests are over, and when the process that runs them was
+ * killed. Postgres itself would stay for ever.
+ */
+function startUndertaker(dir: string): ChildProcess {
+  const script = `cat > /dev/null
+    for process in /proc/[0-9]*; do
+      if [ "$(readlink "$process/cwd")" = "$1/data" ]; then kill -9 "\${process#/proc/}"; fi
+    done
+    rm -rf "$1"`;
+  // Detached: Ctrl-C in the terminal is for the tests, not for it.
+  return spawn("sh", ["-c", script, "sh", dir], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
 }
 
 /** Postgres refuses to run as root. It needs a user that has a name. */
@@ -194,19 +204,18 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function childrenOf(parent: number): number[] {
+/** All processes of a server, which stay in its data folder. Most lead a process group of their own. */
+function processesIn(folder: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
     .filter((pid) => {
       try {
-        // The fields after the name, which may contain anything: state, then parent.
-        const [, after = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(/\) (?!.*\) )/s);
-        return Number(after.split(" ")[1]) === parent;
+        return readlinkSync(`/proc/${pid}/cwd`) === folder;
       } catch {
         return false;
       }
-    });
+    })
+    .map(Number);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -72,7 +72,7 @@ async function query(url: string, sql: string, values: unknown[] = []): Promise<
 
 /** For a test that needs a transaction. It ends the connection itself. */
 export async function connectTo(url: string): Promise<Client> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 10_000 });
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 25_000 });
   // It may be a backend that the test ends.
   client.on("error", () => {});
   await client.connect();

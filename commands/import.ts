@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { openStore } from "../storage/open-store.ts";
 import { sqlitePathIn } from "../storage/open-survey.ts";
+import { placeOf } from "../storage/postgres-survey.ts";
 import { StorageError, type JournalEntry } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand } from "./command.ts";
 import { openImportSource, type ImportedRoom } from "./import-source.ts";
@@ -82,7 +83,8 @@ await runCommand({
       await source.close();
       // Also after a failure: what is committed stays.
       const verb = dryRun ? "Would import" : "Imported";
-      process.stdout.write(`${verb} ${imported.rooms} rooms, ${bytesText(imported.bytes)}\n`);
+      const place = sqlitePathIn(databaseUrl) ?? placeOf(databaseUrl);
+      process.stdout.write(`${verb} ${imported.rooms} rooms, ${bytesText(imported.bytes)}, into ${place}\n`);
     }
     if (!dryRun && imported.rooms > 0) {
       process.stdout.write(

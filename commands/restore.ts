@@ -1,5 +1,14 @@
 /** `npm run restore -- FILE`: puts a backup in the place of the store. */
-import { existsSync, linkSync, mkdirSync, renameSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  statSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isPostgres, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
 import { replacePostgresRooms } from "../storage/postgres-replacement.ts";
@@ -90,14 +99,19 @@ async function restoreToSqlite({
   force,
   onProgress,
 }: Restoration & { readonly target: string }): Promise<string | null> {
-  const former = takePlace(target, force);
+  // Through a link to where the file is: a rename would replace the link.
+  const place = existsSync(target) ? realpathSync(target) : target;
+  const former = takePlace(place, force);
   try {
     let keptAs: string | null = null;
     await writeThroughDraft({
-      path: target,
+      path: place,
       force: true,
-      write: (draft) => copySqliteFile({ from: file, to: draft, onProgress }),
-      beforeRename: () => (keptAs = keepFormer(target)),
+      write: async (draft) => {
+        await copySqliteFile({ from: file, to: draft, onProgress });
+        giveTo(draft, place);
+      },
+      beforeRename: () => (keptAs = keepFormer(place)),
     });
     return keptAs;
   } finally {
@@ -123,6 +137,15 @@ async function checkedBackup(file: string): Promise<{ readonly rooms: number }> 
     progress.end();
     await survey.close();
   }
+}
+
+/** Root restores, and another user's server has to write into it: it belongs to whom the former file, or else the folder, belongs. */
+function giveTo(draft: string, place: string): void {
+  const former = statSync(place, { throwIfNoEntry: false });
+  if (former) chmodSync(draft, former.mode);
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = former ?? statSync(dirname(resolve(place)));
+  chownSync(draft, uid, gid);
 }
 
 /** Locks what is in the place, so that no server starts with it meanwhile. */

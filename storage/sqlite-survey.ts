@@ -116,5 +116,7 @@ function hasTable(db: Database.Database, table: string): boolean {
 }
 
 function modifiedAt(path: string): number {
-  return Math.round(statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  // An empty -wal is what a reader's opening makes, this one's too.
+  return stats && stats.size > 0 ? Math.round(stats.mtimeMs) : 0;
 }

@@ -99,6 +99,7 @@ test("[B1] the store itself, and a store in memory, are refused", async () => {
 
 test.for(["SIGKILL", "SIGINT"] as const)(
   "[B1] a backup that ends by %s leaves no file of that name",
+  { timeout: 60_000 },
   async (signal) => {
     const { url, path } = tempDatabase();
     await storeText(url, "room", ["abc"]);
@@ -116,7 +117,6 @@ test.for(["SIGKILL", "SIGINT"] as const)(
       expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("interrupted run") });
     }
   },
-  60_000,
 );
 
 async function smallStore(): Promise<{ readonly url: string; readonly file: string }> {

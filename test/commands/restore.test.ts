@@ -1,4 +1,8 @@
 import {
+  chmodSync,
+  chownSync,
+  statSync,
+  symlinkSync,
   copyFileSync,
   existsSync,
   readdirSync,
@@ -56,6 +60,21 @@ test("[B2] a store with rooms is replaced only with --force, and kept aside", as
   expect(stdout).toContain(`kept as ${aside}`);
   expect(await storedText(`sqlite:${aside}`, "former")).toBe("precious");
   expect(await storedText(url, "room")).toBe("backup");
+});
+
+test("[B2] a store behind a link is replaced where it is, and keeps its mode, and for root its owner", async () => {
+  const { file } = await backup();
+  const { path } = tempDatabase();
+  const link = join(tempDir(), "link.sqlite");
+  await storeText(`sqlite:${path}`, "former", ["x"]);
+  chmodSync(path, 0o640);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) chownSync(path, 1234, 1235);
+  const { mode, uid, gid } = statSync(path);
+  symlinkSync(path, link);
+  expect(await runCommand("restore", `sqlite:${link}`, "--force", file)).toMatchObject({ code: 0 });
+  expect(statSync(path)).toMatchObject({ mode, uid, gid });
+  expect(await storedText(`sqlite:${path}`, "room")).toBe("backup");
 });
 
 test("[B2] edits of a store that was killed, which are in its -wal alone, are kept aside too", async () => {

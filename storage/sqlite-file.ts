@@ -47,7 +47,10 @@ export interface SqliteFile {
    * operator knows.
    */
   ensureKept(): void;
-  /** @throws a file system error when the file may not be written. */
+  /**
+   * SQLite opens what it may not write just for reading, without a word. Unlike a write this waits for nobody's lock.
+   * @throws a file system error, to root as well.
+   */
   ensureWritable(): void;
 }
 
@@ -60,7 +63,7 @@ export interface SqliteFileOptions {
 
 /**
  * Opens, and unless it must exist creates, the file and its folder, and brings it to the current schema.
- * @throws SqliteError, StorageError or a file system error when it cannot be opened for writing, or is seen to be damaged.
+ * @throws SqliteError, StorageError or a file system error when it cannot be opened, or is seen to be damaged.
  */
 export function openSqliteFile(
   path: string,
@@ -82,8 +85,6 @@ export function openSqliteFile(
     db.pragma("synchronous = FULL");
     db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
     migrate(db);
-    // SQLite opens what it may not write just for reading, without a word.
-    ensureWritable(path);
     // Not at every replacement of a worker: it reads every row's place, and the file was fine when it was first opened.
     if (!mustExist) ensureIndexesAgree(db);
   } catch (error) {
@@ -117,13 +118,8 @@ export function openSqliteFile(
       writeAnew(db, path);
       throw new StoreMoved("The database file was gone, and has been written anew");
     },
-    ensureWritable: () => ensureWritable(path),
+    ensureWritable: () => accessSync(path, constants.W_OK),
   };
-}
-
-/** Also tells root of a read-only file system. Costs a system call, and unlike a write it waits for nobody's lock. */
-function ensureWritable(path: string): void {
-  accessSync(path, constants.W_OK);
 }
 
 /** Whole and on the disk before it has its name, so that a crash in between leaves no half of it. */

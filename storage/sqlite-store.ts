@@ -101,13 +101,14 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     },
 
     compact: async (room) => {
+      // First of all: in a file that the writer has left behind there would be nothing to do for any room, for ever.
+      file.ensureInPlace();
       const { snapshot, rows } = readRoom(room);
       const last = rows.at(-1);
       if (!last) return { rows: 0, bytes: snapshot?.byteLength ?? 0, unreadable: [] };
       const { readable, unreadable } = sortRows(rows);
       // Outside the transaction: merging a large room takes seconds, and whoever appends would wait for the lock as long.
       const state = mergeState({ snapshot, updates: readable });
-      file.ensureInPlace();
       try {
         replaceRoom.immediate({ room, lastSeq: last.seq, rowCount: readable.length, state, unreadable });
       } catch (error) {

@@ -170,6 +170,27 @@ test("[S12] a file that is deleted in the middle of a commit: that commit is not
   expect(textOf(await opened(path).load("room"))).toBe("ab");
 });
 
+test("[S12] the log of a file that was deleted alone is not taken for that of the new one, whose pages lie elsewhere", async () => {
+  const { path } = tempDatabase();
+  const store = opened(path);
+  const [large, small] = [new Writer(), new Writer()];
+  for (let i = 0; i < 20; i++) await store.append([large.insert("large", "x".repeat(20_000))]);
+  await store.compact("large");
+  const other = new Database(path);
+  onTestFinished(() => void other.close());
+  other.pragma("wal_checkpoint(TRUNCATE)");
+  await store.append([small.insert("room", "a")]);
+  rmSync(path);
+  await expect(store.append([])).rejects.toThrow("written anew");
+
+  const reader = new Database(path, { readonly: true });
+  onTestFinished(() => void reader.close());
+  expect(reader.pragma("integrity_check", { simple: true })).toBe("ok");
+  const again = opened(path);
+  expect(textOf(await again.load("room"))).toBe("a");
+  expect(textOf(await again.load("large"))).toHaveLength(400_000);
+});
+
 test("[S12] of two that write the deleted file anew at once, the second one leaves the first one's alone", async () => {
   const { path } = tempDatabase();
   const writer = new Writer();

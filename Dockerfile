@@ -20,6 +20,7 @@ COPY --from=dependencies /app/node_modules node_modules
 # Node runs the TypeScript as it is: there is no build step.
 COPY package.json server.ts ./
 COPY auth auth
+COPY commands commands
 COPY extensions extensions
 COPY http http
 COPY lib lib

@@ -277,9 +277,10 @@ function importedFrom(entries: readonly string[]): { files: Set<string>; package
   return { files, packages };
 }
 
-const { files, packages } = importedFrom(["server.ts", "storage/storage-worker.ts"]);
+const commands = ["backup", "restore", "doctor", "import", "export"].map((name) => `commands/${name}.ts`);
+const { files, packages } = importedFrom(["server.ts", "storage/storage-worker.ts", ...commands]);
 
-test("[C7] Dockerfile: copies everything that the server imports, and nothing else", () => {
+test("[C7] Dockerfile: copies everything that the server and the commands import, and nothing else", () => {
   // That the walk walks: a worker is started by its URL, and package.json is imported too.
   expect([...files]).toEqual(
     expect.arrayContaining(["package.json", "lib/options.ts", "storage/sqlite-store.ts"]),

@@ -170,6 +170,10 @@ describe("updates on top of something that never came", () => {
     writer.text.insert(0, "new");
     await writer.saved();
     await until("the edit at the other", () => other.content === "new");
+    // Its document has the hole as well by now, and sends it along.
+    writer.leave();
+    const returning = await connect({ url: server.url, name: "room", document: writer.doc }).saved();
+    expect(returning.content).toBe("new");
   });
 });
 
@@ -185,6 +189,15 @@ describe("nesting", () => {
     const allowed = await connect({ url: server.url, name: "other", document: nested(500) }).saved();
     allowed.doc.getMap("deep").delete("child");
     await allowed.saved();
+  });
+
+  test("[S16] a thousand types side by side are no deeper than one", async () => {
+    const server = await startComposition();
+    const document = new Y.Doc();
+    document.getArray("list").push(Array.from({ length: 1000 }, () => new Y.Map()));
+    const author = connect({ url: server.url, name: "room", document });
+    await author.saved();
+    expect(author.denials).toEqual([]);
   });
 
   test("[S16] a level more in a document that has them all is refused as well, and so is one hidden behind neighbours", async () => {

@@ -14,9 +14,17 @@ export type Moment =
 
 export type WriterPlan =
   /** As a React client: that many edits, then none until everything is saved. */
-  | { readonly kind: "provider"; readonly burst: number }
-  /** Keeps `window` edits on their way. With a pace it sends one each so many milliseconds, and fewer while acks are overdue. */
-  | { readonly kind: "raw"; readonly window: number; readonly paceMs: number | null };
+  { readonly kind: "provider"; readonly burst: number } | RawWriterPlan;
+
+export interface RawWriterPlan {
+  readonly kind: "raw";
+  /** Most edits on their way at a time. */
+  readonly window: number;
+  /** Sends one each so many milliseconds; null: as many as the window allows. */
+  readonly paceMs: number | null;
+  /** Each edit also overwrites a text of this length. */
+  readonly ballastBytes: number;
+}
 
 export interface RoundPlan {
   readonly fault: Fault;
@@ -32,6 +40,9 @@ export interface PlanOptions {
 }
 
 const WRITERS_A_ROOM = 4;
+/** Some rounds carry ballast: only a journal of 4 MiB is merged in an open room, and what is written meanwhile must not go with it. */
+const BALLAST_BYTES = 64 * 1024;
+const BALLAST_EVERY = 3;
 const LONGEST_WRITING_MS = 1200;
 /** Merging a room of this campaign takes some ten milliseconds. */
 const LONGEST_UNLOAD_MS = 80;
@@ -50,12 +61,16 @@ const MOMENTS: Record<Fault, readonly Moment["at"][]> = {
 export function planRound(random: prng.PRNG, { faults, round }: PlanOptions): RoundPlan {
   const fault = faults[round % faults.length] ?? "kill";
   const moments = MOMENTS[fault];
-  const moment = planMoment(random, moments[Math.floor(round / faults.length) % moments.length] ?? "ack");
+  const turn = Math.floor(round / faults.length);
+  const moment = planMoment(random, moments[turn % moments.length] ?? "ack");
+  const ballastBytes = prng.int53(random, 1, BALLAST_EVERY) === 1 ? BALLAST_BYTES : 0;
   return {
     fault,
     moment,
     roomIdleSeconds: moment.at === "unload" ? 0 : prng.oneOf(random, [0, 60]),
-    writers: Array.from({ length: WRITERS_A_ROOM }, (_, index) => planWriter(random, index)),
+    writers: Array.from({ length: WRITERS_A_ROOM }, (_, index) =>
+      planWriter(random, { index, ballastBytes }),
+    ),
   };
 }
 
@@ -66,11 +81,15 @@ function planMoment(random: prng.PRNG, at: Moment["at"]): Moment {
   return at === "ack" ? { at, share } : { at, share, ms: prng.int53(random, 0, LONGEST_UNLOAD_MS) };
 }
 
-function planWriter(random: prng.PRNG, index: number): WriterPlan {
+function planWriter(
+  random: prng.PRNG,
+  { index, ballastBytes }: { readonly index: number; readonly ballastBytes: number },
+): WriterPlan {
   if (index % 2 === 0) return { kind: "provider", burst: prng.int53(random, 1, 5) };
   return {
     kind: "raw",
     window: prng.int53(random, 1, 48),
     paceMs: prng.bool(random) ? prng.int53(random, 1, 10) : null,
+    ballastBytes: index === 1 ? ballastBytes : 0,
   };
 }

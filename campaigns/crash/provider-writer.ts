@@ -1,6 +1,7 @@
 /** A user with the real `HocuspocusProvider`: it counts what is not saved, and 0 means everything so far. */
 import { HocuspocusProvider } from "@hocuspocus/provider";
 import type { Edit } from "./ledger.ts";
+import type { ProviderWriterPlan } from "./round-plan.ts";
 import type { Writer, WriterOptions } from "./writer.ts";
 
 export class ProviderWriter implements Writer {
@@ -15,7 +16,7 @@ export class ProviderWriter implements Writer {
   readonly #gone = Promise.withResolvers<void>();
   #writing = false;
 
-  constructor(options: WriterOptions, { burst }: { readonly burst: number }) {
+  constructor(options: WriterOptions, { burst }: ProviderWriterPlan) {
     this.#options = options;
     this.#burst = burst;
     this.joined = this.#joined.promise;

@@ -12,9 +12,13 @@ export type Moment =
   /** While the server starts and readers load the rooms: the recovery from a crash, crashed again. */
   | { readonly at: "start"; readonly ms: number };
 
-export type WriterPlan =
-  /** As a React client: that many edits, then none until everything is saved. */
-  { readonly kind: "provider"; readonly burst: number } | RawWriterPlan;
+export type WriterPlan = ProviderWriterPlan | RawWriterPlan;
+
+/** Writes as a React client: `burst` edits, then none until everything is saved. */
+export interface ProviderWriterPlan {
+  readonly kind: "provider";
+  readonly burst: number;
+}
 
 export interface RawWriterPlan {
   readonly kind: "raw";

@@ -147,7 +147,7 @@ export class SyncMessages {
     const { document } = connection;
     const contents = readContents(update);
     if (connection.readOnly) {
-      const isHarmless = isWholeState && isContained(document, update, contents);
+      const isHarmless = isWholeState && isContained(document, contents);
       if (isHarmless) acknowledge(connection);
       else connection.send(statusMessage(connection, false));
       return;

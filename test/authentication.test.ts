@@ -159,6 +159,25 @@ test("[A4] a read-only user's edit is not applied, not acknowledged, and nobody 
   expect(reader.provider.hasUnsyncedChanges).toBe(true);
 });
 
+test("[A4] a read-only user who comes back is told that all is saved, unless it deleted something meanwhile", async () => {
+  const { server, bystander } = await withBystander({ JWT_SECRET: jwtSecret });
+  bystander.text.insert(0, "abc");
+  bystander.text.delete(1, 1);
+  await bystander.saved();
+  const token = sign({ sub: "cleo", rooms: { "task-list-1": "read" } });
+  const reader = await connect({ url: server.url, name: "task-list-1", token }).saved();
+  reader.leave();
+  const { doc } = reader;
+  const back = await connect({ url: server.url, name: "task-list-1", token, document: doc }).saved();
+  back.leave();
+  doc.getText("text").delete(0, 1);
+  const forced = await connect({ url: server.url, name: "task-list-1", token, document: doc }).synced();
+  // A barrier, as above.
+  bystander.text.insert(2, "d");
+  await until("the bystander's edit", () => forced.content === "cd");
+  expect([forced.provider.hasUnsyncedChanges, bystander.content]).toEqual([true, "acd"]);
+});
+
 test("[A7] a room name outside ROOM_NAME_PATTERN is refused for good", async () => {
   const server = await startProcess();
   for (const name of ["with space", "ünicode", "", "x".repeat(201)]) {

@@ -129,7 +129,12 @@ export async function startServer({
       }),
     }),
   );
-  const answer = storedAnswers({ store, journal, storedBytes: (room) => persist.storedBytes(room) });
+  const answer = storedAnswers({
+    store,
+    journal,
+    storedBytes: (room) => persist.storedBytes(room),
+    reportUnreadable: (room, rows) => persist.reportUnreadable(room, rows),
+  });
   const sockets: SocketServer = new SocketServer({
     ...config,
     httpServer,

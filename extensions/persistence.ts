@@ -43,6 +43,8 @@ interface Growth {
 export interface Persistence extends Extension<Identity> {
   /** To be called by the journal when a room has nothing unsaved any more. */
   saved(room: string): void;
+  /** Says loudly what was set aside, whoever's reading of the room found it. */
+  reportUnreadable(room: string, rows: readonly UnreadableRow[]): void;
   /** About how large an open room is in the store, bytes. */
   storedBytes(room: string): number;
   /**
@@ -131,6 +133,7 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     },
 
     storedBytes: (room) => sizes.get(room) ?? 0,
+    reportUnreadable,
 
     async afterUnloadDocument({ documentName }) {
       sizes.delete(documentName);

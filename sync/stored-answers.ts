@@ -7,6 +7,7 @@ import * as encoding from "lib0/encoding";
 import { messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import type { Identity } from "../lib/identity.ts";
 import type { Journal } from "../storage/journal.ts";
+import type { UnreadableRow } from "../storage/store.ts";
 import type { ThreadedStore } from "../storage/threaded-store.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
 import type { SyncMessagesOptions } from "./sync-messages.ts";
@@ -18,12 +19,14 @@ export interface StoredAnswersOptions {
   readonly store: Pick<ThreadedStore, "loadSince">;
   readonly journal: Pick<Journal, "trouble" | "whenSaved">;
   readonly storedBytes: (room: string) => number;
+  readonly reportUnreadable: (room: string, rows: readonly UnreadableRow[]) => void;
 }
 
 export function storedAnswers({
   store,
   journal,
   storedBytes,
+  reportUnreadable,
 }: StoredAnswersOptions): SyncMessagesOptions["answer"] {
   const answerFromStore = async (
     connection: Connection<Identity>,
@@ -32,7 +35,8 @@ export function storedAnswers({
     const { document } = connection;
     // What is applied until now has to be in the answer; what comes after it is broadcast to this connection already.
     await new Promise<void>((resolve) => journal.whenSaved(document.name, resolve));
-    const { snapshot, updates } = await store.loadSince(document.name, stateVector);
+    const { snapshot, updates, unreadable } = await store.loadSince(document.name, stateVector);
+    reportUnreadable(document.name, unreadable);
     const parts = snapshot ? [snapshot, ...updates] : updates;
     if (!document.hasConnection(connection) || !(connection.webSocket instanceof ClientSocket)) return;
     for (const [index, update] of parts.entries()) {

@@ -80,3 +80,15 @@ test("[S18] while the store is in trouble the document itself answers", async ()
   other.exec("ROLLBACK");
   await author.saved();
 });
+
+test("[S10] a damaged row of a large room that a joiner's answer comes upon is told of as well", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  await largeRoom(server);
+  const other = new Database(path);
+  onTestFinished(() => void other.close());
+  other.exec("INSERT INTO journal (name, data, at, author) VALUES ('room', x'0102', 0, '')");
+  const joiner = await connect({ url: server.url, name: "room" }).synced();
+  expect(joiner.tasks.size).toBe(4000);
+  expect(server.log.events("quarantined")).toHaveLength(1);
+});

@@ -2,17 +2,9 @@
  * A file that has its name only once it is whole and on the disk. Whatever ends the process before, nothing stands under that name; an
  * ordinary failure or Ctrl-C removes the draft too, kill -9 leaves it beside it.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, linkSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { fsync } from "../storage/fsync.ts";
 import { StorageError } from "../storage/store.ts";
 
 /** What SQLite puts beside a file; left there, it would be taken for the new file's. */
@@ -90,13 +82,4 @@ function onSignal(handle: (code: number) => void): () => void {
   return () => {
     for (const off of listeners) off();
   };
-}
-
-function fsync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

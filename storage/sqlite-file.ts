@@ -4,19 +4,17 @@
  */
 import {
   accessSync,
-  closeSync,
   constants,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
-  openSync,
   rmSync,
   statSync,
   type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
+import { fsync } from "./fsync.ts";
 import { ensureIndexesAgree, ensureSound } from "./sqlite-integrity.ts";
 import { migrate } from "./sqlite-schema.ts";
 import { StorageError, StoreMoved } from "./store.ts";
@@ -139,13 +137,4 @@ function writeAnew(db: Database.Database, path: string): void {
   }).immediate();
   rmSync(draft);
   fsync(dirname(path));
-}
-
-function fsync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -17,10 +17,10 @@ export class ClientIds {
    * Whether the update adds to an id that another user is writing with. The tabs of one user may share what they know: a local store of
    * unsent edits has both.
    */
-  isForeign({ clocks }: UpdateContents, connection: Connection<Identity>): boolean {
+  isForeign({ ends }: UpdateContents, connection: Connection<Identity>): boolean {
     const writers = this.#writers.get(connection.document);
     if (!writers) return false;
-    for (const [client, { end }] of clocks) {
+    for (const [client, end] of ends) {
       if (end <= Y.getState(connection.document.store, client)) continue;
       const writer = writers.get(client);
       if (writer && writer !== connection && isOther(writer, connection)) return true;
@@ -29,11 +29,11 @@ export class ClientIds {
   }
 
   /** To be told of an edit before it is applied: it continues what this connection, or nobody here, wrote with its id. */
-  claim({ clocks }: UpdateContents, connection: Connection<Identity>): void {
+  claim({ ends }: UpdateContents, connection: Connection<Identity>): void {
     const { document } = connection;
     let writers = this.#writers.get(document);
     if (!writers) this.#writers.set(document, (writers = new Map()));
-    for (const [client, { end }] of clocks) {
+    for (const [client, end] of ends) {
       if (writers.get(client) === connection || end <= Y.getState(document.store, client)) continue;
       writers.set(client, connection);
       if (writers.size > SLACK + 2 * document.connections.size) forgetTheGone(writers, connection);

@@ -45,18 +45,21 @@ export class SyncMessages {
   readonly #refused = new WeakSet<Member>();
   readonly #queues = new WeakMap<Member, Promise<void>>();
 
+  readonly #hasHooks: boolean;
+
   constructor(options: SyncMessagesOptions) {
     this.#options = options;
+    // Once: extensions are given with the configuration, and every message would ask for each of the three.
+    this.#hasHooks = hookNames.some((name) => options.rooms.hasHook(name));
   }
 
   /** @param decoder of `message`, behind the message type. */
   receive(connection: Member, message: Uint8Array, decoder: decoding.Decoder): void {
-    const { rooms } = this.#options;
-    if (!hookNames.some((name) => rooms.hasHook(name))) {
+    if (!this.#hasHooks) {
       this.#attempt(connection, () => this.#handle(connection, decoder));
       return;
     }
-    const release = rooms.hold(connection.document.name);
+    const release = this.#options.rooms.hold(connection.document.name);
     const queue = this.#queues.get(connection) ?? Promise.resolve();
     this.#queues.set(
       connection,
@@ -220,12 +223,12 @@ function pendingOf({ store }: Y.Doc): Pending {
 function wasPending(
   { store }: Y.Doc,
   { pendingStructs, pendingDs }: Pending,
-  { clocks }: UpdateContents,
+  { ends }: UpdateContents,
 ): boolean {
   if (!pendingStructs && !pendingDs) return false;
-  const known = pendingStructs && readContents(Y.convertUpdateFormatV2ToV1(pendingStructs.update)).clocks;
-  return [...clocks].every(
-    ([client, { end }]) => end <= Math.max(Y.getState(store, client), known?.get(client)?.end ?? 0),
+  const known = pendingStructs && readContents(Y.convertUpdateFormatV2ToV1(pendingStructs.update)).ends;
+  return [...ends].every(
+    ([client, end]) => end <= Math.max(Y.getState(store, client), known?.get(client) ?? 0),
   );
 }
 

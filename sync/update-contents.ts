@@ -22,8 +22,8 @@ export interface DeletedRange {
 
 export interface UpdateContents {
   readonly structs: readonly Struct[];
-  /** For each client id with elements in the update: the clock of the first, and the clock after the last. */
-  readonly clocks: ReadonlyMap<number, { readonly start: number; readonly end: number }>;
+  /** For each client id with elements in the update: the clock after the last. */
+  readonly ends: ReadonlyMap<number, number>;
   readonly deletions: readonly DeletedRange[];
 }
 
@@ -31,22 +31,19 @@ export interface UpdateContents {
 export function readContents(update: Uint8Array): UpdateContents {
   // Decodes struct by struct: a count that the bytes do not bear out ends in an error before anything of that size is allocated.
   const { structs, ds } = Y.decodeUpdate(update);
-  const clocks = new Map<number, { start: number; end: number }>();
+  const ends = new Map<number, number>();
   for (const struct of structs) {
     if (isRun(struct) && struct.length > MAX_RUN_LENGTH)
       throw new Error(`A run of ${struct.length} elements`);
     if (struct instanceof Y.Skip) continue;
     const { client, clock } = struct.id;
-    const end = clock + struct.length;
-    const known = clocks.get(client);
-    if (known) known.end = Math.max(known.end, end);
-    else clocks.set(client, { start: clock, end });
+    ends.set(client, Math.max(ends.get(client) ?? 0, clock + struct.length));
   }
   const deletions: DeletedRange[] = [];
   ds.clients.forEach((ranges, client) => {
     for (const { clock, len } of ranges) deletions.push({ client, start: clock, end: clock + len });
   });
-  return { structs, clocks, deletions };
+  return { structs, ends, deletions };
 }
 
 /** Whether the update needs something that neither the document nor the update itself has. Yjs would keep it aside, for ever if need be. */
@@ -71,8 +68,8 @@ export function lacksPredecessors(document: Y.Doc, { structs, deletions }: Updat
 }
 
 /** Whether all elements of the update, and all that it deletes, are in the document. */
-export function isIntegrated(document: Y.Doc, { clocks, deletions }: UpdateContents): boolean {
-  for (const [client, { end }] of clocks) if (end > Y.getState(document.store, client)) return false;
+export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContents): boolean {
+  for (const [client, end] of ends) if (end > Y.getState(document.store, client)) return false;
   return deletions.every(({ client, end }) => end <= Y.getState(document.store, client));
 }
 

@@ -1,11 +1,9 @@
 /** `npm run backup -- FILE`: the whole store as one file, taken while the server runs. */
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
-import { openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
+import { ensureNotStore, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
 import { copySqliteFile } from "../storage/sqlite-copy.ts";
 import { occupy, StoreBroken, type Occupation } from "../storage/sqlite-occupation.ts";
 import { copySurvey } from "../storage/survey-copy.ts";
-import { StorageError } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand } from "./command.ts";
 import { ensureNoCompanions, writeThroughDraft } from "./draft-file.ts";
 import { Progress } from "./progress.ts";
@@ -32,9 +30,7 @@ await runCommand({
   options: { force: { type: "boolean", default: false } },
   run: async ({ values: { force }, argument: file, databaseUrl }) => {
     const source = sqlitePathIn(databaseUrl);
-    if (source !== null && resolve(source) === resolve(file)) {
-      throw new StorageError(`${file} is the store itself`);
-    }
+    ensureNotStore(file, databaseUrl);
     // Opening says in one sentence what is wrong with a store that is none.
     const survey = await openSurvey(databaseUrl, { asOfOneMoment: true });
     let release = (): void => {};

@@ -1,7 +1,6 @@
 /** `npm run import -- SOURCE`: takes rooms over from elsewhere. */
-import { resolve } from "node:path";
 import { openStore } from "../storage/open-store.ts";
-import { sqlitePathIn } from "../storage/open-survey.ts";
+import { ensureNotStore, sqlitePathIn } from "../storage/open-survey.ts";
 import { placeOf } from "../storage/postgres-survey.ts";
 import { StorageError, type JournalEntry } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand } from "./command.ts";
@@ -37,9 +36,7 @@ await runCommand({
   run: async ({ values, argument: path, databaseUrl, roomNamePattern }) => {
     const dryRun = values["dry-run"];
     if (databaseUrl === "memory:") throw new StorageError("Nothing can be imported into memory:");
-    if (resolve(sqlitePathIn(databaseUrl) ?? "/") === resolve(path)) {
-      throw new StorageError(`${path} is the store itself`);
-    }
+    ensureNotStore(path, databaseUrl);
     const source = await openImportSource(path);
     const store = dryRun ? null : openStore({ databaseUrl });
     const progress = new Progress({ label: "Importing", unit: "rooms" });

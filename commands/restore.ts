@@ -10,7 +10,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { isPostgres, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
+import { ensureNotStore, isPostgres, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
 import { replacePostgresRooms } from "../storage/postgres-replacement.ts";
 import { placeOf } from "../storage/postgres-survey.ts";
 import { copySqliteFile } from "../storage/sqlite-copy.ts";
@@ -48,9 +48,7 @@ await runCommand({
   options: { force: { type: "boolean", default: false } },
   run: async ({ values: { force }, argument: file, databaseUrl }) => {
     const target = sqlitePathIn(databaseUrl);
-    if (target !== null && resolve(target) === resolve(file)) {
-      throw new StorageError(`${file} is the store itself`);
-    }
+    ensureNotStore(file, databaseUrl);
     if (target === null && !isPostgres(databaseUrl)) {
       throw new StorageError("Nothing can be restored into memory:");
     }

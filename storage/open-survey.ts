@@ -1,4 +1,5 @@
 /** The survey and the repair of the store at a DATABASE_URL, as `openStore` has its adapter. */
+import { resolve } from "node:path";
 import { openPostgresRepair } from "./postgres-repair.ts";
 import { openPostgresSurvey, type PostgresSurveyOptions } from "./postgres-survey.ts";
 import { openSqliteRepair } from "./sqlite-repair.ts";
@@ -9,6 +10,12 @@ import { StorageError } from "./store.ts";
 /** The path in a SQLite URL; null for any other store. */
 export function sqlitePathIn(databaseUrl: string): string | null {
   return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : null;
+}
+
+/** @throws StorageError when the file that a command reads or writes is the store that it works on. */
+export function ensureNotStore(file: string, databaseUrl: string): void {
+  const path = sqlitePathIn(databaseUrl);
+  if (path !== null && resolve(path) === resolve(file)) throw new StorageError(`${file} is the store itself`);
 }
 
 export function isPostgres(databaseUrl: string): boolean {

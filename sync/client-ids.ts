@@ -2,49 +2,48 @@
  * Which connection writes with which Yjs client id, as long as it is there. Yjs takes whatever comes first under an id for the truth: who
  * writes elements with somebody else's id makes that one's next edits count as known, and they are gone without a word.
  */
-import type { Connection } from "@hocuspocus/server";
 import * as Y from "yjs";
-import type { Identity } from "../lib/identity.ts";
+import type { Member } from "./replies.ts";
 import type { UpdateContents } from "./update-contents.ts";
 
 /** A connection has one id, or a few where it reloads its document: beyond this the connections of those who left are let go. */
 const SLACK = 64;
 
 export class ClientIds {
-  readonly #writers = new WeakMap<Y.Doc, Map<number, Connection<Identity>>>();
+  readonly #writers = new WeakMap<Y.Doc, Map<number, Member>>();
 
   /**
-   * Whether the update adds to an id that another user is writing with. The tabs of one user may share what they know: a local store of
-   * unsent edits has both.
+   * The tabs of one user may share what they know: a local store of unsent edits has both.
+   * @throws Error when the update adds to an id that another user is writing with.
    */
-  isForeign({ ends }: UpdateContents, connection: Connection<Identity>): boolean {
-    const writers = this.#writers.get(connection.document);
-    if (!writers) return false;
+  ensureOwn({ ends }: UpdateContents, member: Member): void {
+    const writers = this.#writers.get(member.document);
+    if (!writers) return;
     for (const [client, end] of ends) {
-      if (end <= Y.getState(connection.document.store, client)) continue;
+      if (end <= Y.getState(member.document.store, client)) continue;
       const writer = writers.get(client);
-      if (writer && writer !== connection && isOther(writer, connection)) return true;
+      if (writer && writer !== member && isOther(writer, member))
+        throw new Error("An update in the name of somebody else's client id");
     }
-    return false;
   }
 
-  /** To be told of an edit before it is applied: it continues what this connection, or nobody here, wrote with its id. */
-  claim({ ends }: UpdateContents, connection: Connection<Identity>): void {
-    const { document } = connection;
+  /** To be told of an edit before it is applied: it continues what this member, or nobody here, wrote with its id. */
+  claim({ ends }: UpdateContents, member: Member): void {
+    const { document } = member;
     let writers = this.#writers.get(document);
     if (!writers) this.#writers.set(document, (writers = new Map()));
     for (const [client, end] of ends) {
-      if (writers.get(client) === connection || end <= Y.getState(document.store, client)) continue;
-      writers.set(client, connection);
-      if (writers.size > SLACK + 2 * document.connections.size) forgetTheGone(writers, connection);
+      if (writers.get(client) === member || end <= Y.getState(document.store, client)) continue;
+      writers.set(client, member);
+      if (writers.size > SLACK + 2 * document.connections.size) forgetTheGone(writers, member);
     }
   }
 }
 
-function forgetTheGone(writers: Map<number, Connection<Identity>>, { document }: Connection<Identity>): void {
+function forgetTheGone(writers: Map<number, Member>, { document }: Member): void {
   for (const [client, writer] of writers) if (!document.hasConnection(writer)) writers.delete(client);
 }
 
-function isOther(writer: Connection<Identity>, connection: Connection<Identity>): boolean {
-  return connection.document.hasConnection(writer) && writer.context.user?.id !== connection.context.user?.id;
+function isOther(writer: Member, member: Member): boolean {
+  return member.document.hasConnection(writer) && writer.context.user?.id !== member.context.user?.id;
 }

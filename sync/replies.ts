@@ -1,0 +1,33 @@
+/** What the server says to one member of a room about its document. */
+import { OutgoingMessage, type Connection } from "@hocuspocus/server";
+import { writeSyncStep2 } from "y-protocols/sync";
+import type { Identity } from "../lib/identity.ts";
+import { ClientSocket } from "../transport/client-socket.ts";
+
+export type Member = Connection<Identity>;
+
+/** "This is what I have": the client answers with all that it has beyond. */
+export function askForState(member: Member): void {
+  const message = new OutgoingMessage(member.messageAddress)
+    .createSyncMessage()
+    .writeFirstSyncStepFor(member.document);
+  member.send(message.toUint8Array());
+}
+
+/** All that the document has beyond what the client said to have. */
+export function sendState(member: Member, stateVector: Uint8Array): void {
+  const message = new OutgoingMessage(member.messageAddress).createSyncMessage();
+  writeSyncStep2(message.encoder, member.document, stateVector);
+  member.send(message.toUint8Array());
+}
+
+/** "Saved", for so many edits, as soon as it is true. */
+export function acknowledge(member: Member, count = 1): void {
+  if (member.webSocket instanceof ClientSocket) member.webSocket.acknowledge(member, count);
+}
+
+/** "Not saved": the provider keeps counting the edit as unsynced. */
+export function decline(member: Member): void {
+  const message = new OutgoingMessage(member.messageAddress).writeSyncStatus(false);
+  member.send(message.toUint8Array());
+}

@@ -1,0 +1,114 @@
+/**
+ * What becomes of an update that a member of a room sends. It is acknowledged when all of it is in the document (and, by the client socket,
+ * when that is on disk); what cannot be taken in yet is owed an ack, and the client is asked for what is missing.
+ */
+import type { Document } from "@hocuspocus/server";
+import { closeReasons } from "../lib/close-reasons.ts";
+import type { Log } from "../lib/log.ts";
+import { Refusal } from "../lib/refusal.ts";
+import type { Rooms } from "../lib/rooms.ts";
+import { applyUpdate } from "./application.ts";
+import { ClientIds } from "./client-ids.ts";
+import { nestsTooDeeply } from "./nesting.ts";
+import { pendingOf, restorePending, wasPending } from "./pending.ts";
+import { acknowledge, askForState, decline, type Member } from "./replies.ts";
+import { isContained, isIntegrated, lacksPredecessors, readContents } from "./update-contents.ts";
+
+export interface UpdateIntakeOptions {
+  readonly rooms: Pick<Rooms, "discard">;
+  readonly log: Log;
+}
+
+export class UpdateIntake {
+  readonly #options: UpdateIntakeOptions;
+  readonly #clientIds = new ClientIds();
+  /** Acks that a member is owed for edits whose predecessors it has been asked for. */
+  readonly #owed = new WeakMap<Member, number>();
+
+  constructor(options: UpdateIntakeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * An edit, as it was made.
+   * @throws Error, or Refusal where the client's document can never be taken in.
+   */
+  takeEdit(member: Member, update: Uint8Array): void {
+    const { document } = member;
+    const contents = readContents(update);
+    if (member.readOnly) {
+      decline(member);
+      return;
+    }
+    this.#clientIds.ensureOwn(contents, member);
+    if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
+    // On top of something that never arrived: the client is asked for all it has, which is then taken as far as it goes.
+    if (lacksPredecessors(document, contents)) {
+      this.#owe(member);
+      return;
+    }
+    this.#clientIds.claim(contents, member);
+    const before = pendingOf(document);
+    if (!this.#apply(member, update)) return;
+    if (isIntegrated(document, contents)) {
+      acknowledge(member);
+      return;
+    }
+    restorePending(document, before);
+    this.#owe(member);
+  }
+
+  /**
+   * All that the client has beyond what the server said to have.
+   * @throws like `takeEdit`.
+   */
+  takeState(member: Member, update: Uint8Array): void {
+    const { document } = member;
+    const contents = readContents(update);
+    if (member.readOnly) {
+      if (isContained(document, contents)) acknowledge(member);
+      else decline(member);
+      return;
+    }
+    this.#clientIds.ensureOwn(contents, member);
+    if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
+    const before = pendingOf(document);
+    if (!this.#apply(member, update)) return;
+    if (isIntegrated(document, contents) || wasPending(document, before, contents)) {
+      acknowledge(member, 1 + (this.#owed.get(member) ?? 0));
+      this.#owed.delete(member);
+      return;
+    }
+    restorePending(document, before);
+  }
+
+  /** Withholds an ack, and asks the client for what is missing: once, whatever it sends until it answers. */
+  #owe(member: Member): void {
+    const owed = this.#owed.get(member) ?? 0;
+    this.#owed.set(member, owed + 1);
+    if (owed === 0) askForState(member);
+  }
+
+  /** Returns whether the document is still there. */
+  #apply(member: Member, update: Uint8Array): boolean {
+    const { failure, isBroken } = applyUpdate(member, update);
+    if (isBroken) {
+      this.#discard(member.document, { culprit: member, failure });
+      return false;
+    }
+    if (failure) throw failure;
+    return true;
+  }
+
+  #discard(document: Document, { culprit, failure }: { culprit: Member; failure: Error | null }): void {
+    this.#options.log.error(
+      { event: "room-broken", room: document.name, user: culprit.context.user?.id, err: failure },
+      `🚑 An edit broke ${document.name}; it is loaded again from what is saved`,
+    );
+    // For good, whatever was thrown: the author would bring the same edit again, and break the room for everybody once a second. Nor can
+    // a stack overflow be told by its error: where it cuts a deletion short, Yjs finds its own document impossible afterwards.
+    this.#options.rooms.discard(document, (connection) =>
+      connection === culprit ? closeReasons.updateRejected : closeReasons.roomReloaded,
+    );
+  }
+}

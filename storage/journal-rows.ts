@@ -6,7 +6,7 @@ import type { UnreadableRow } from "./store.ts";
 export interface JournalRow {
   readonly seq: number;
   readonly data: Uint8Array;
-  /** `checksum(data)` when it was written; null in rows written before there were checksums. */
+  /** `checksum(data)` when it was written; null in rows written before there were checksums; any other number if the row is no one's. */
   readonly sum: number | null;
 }
 
@@ -16,7 +16,7 @@ export interface SortedRows {
 }
 
 /** CRC-32 (ISO 3309), 0 to 2^32 - 1. SQLite has no page checksums: a flipped bit inside a text would pass as an edit. */
-export function checksum(data: Uint8Array): number {
+export function checksum(data: Uint8Array | string): number {
   return crc32(data);
 }
 

@@ -15,7 +15,7 @@ import {
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { fsync } from "./fsync.ts";
-import { ensureIndexesAgree, ensureSound } from "./sqlite-integrity.ts";
+import { defineChecksum, ensureNamesKept, ensureSound } from "./sqlite-integrity.ts";
 import { migrate } from "./sqlite-schema.ts";
 import { StorageError, StoreMoved } from "./store.ts";
 
@@ -82,9 +82,10 @@ export function openSqliteFile(
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
+    defineChecksum(db);
     migrate(db);
-    // Not at every replacement of a worker: it reads every row's place, and the file was fine when it was first opened.
-    if (!mustExist) ensureIndexesAgree(db);
+    // Not at every replacement of a worker: it reads every row's name, and the file was fine when it was first opened.
+    if (!mustExist) ensureNamesKept(db);
   } catch (error) {
     db.close();
     throw error;

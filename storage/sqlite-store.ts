@@ -3,6 +3,7 @@
  * and we open its, and beside it a journal of the updates since.
  */
 import { selectQuery, upsertQuery } from "@hocuspocus/extension-sqlite";
+import { JournalIndex, SUM_OF_OWN_ROW } from "./journal-index.ts";
 import { checksum, sortRows, type JournalRow } from "./journal-rows.ts";
 import { mergeState } from "./merge-state.ts";
 import { openSqliteFile, type SqliteFileOptions } from "./sqlite-file.ts";
@@ -12,8 +13,7 @@ import { StorageError, type Store, type UnreadableRow } from "./store.ts";
 interface Replacement {
   readonly room: string;
   /** Of the rows that were merged. */
-  readonly lastSeq: number;
-  readonly rowCount: number;
+  readonly seqs: readonly number[];
   readonly state: Uint8Array;
   readonly unreadable: readonly UnreadableRow[];
 }
@@ -28,13 +28,13 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
   const selectSum = db.prepare<[string], { sum: number }>("SELECT sum FROM snapshot_sums WHERE name = ?");
   const insertSum = db.prepare<[string, number]>("INSERT INTO snapshot_sums (name, sum) VALUES (?, ?)");
   const upsertSnapshot = db.prepare<{ name: string; data: Uint8Array }>(upsertQuery);
-  const selectJournal = db.prepare<[string], JournalRow>(
-    "SELECT seq, data, sum FROM journal WHERE name = ? ORDER BY seq",
+  const journal = new JournalIndex<JournalRow>({ db, columns: `seq, data, ${SUM_OF_OWN_ROW}` });
+  const insertJournal = db.prepare<[string, Uint8Array, number, string, number, number]>(
+    "INSERT INTO journal (name, data, at, author, sum, name_sum) VALUES (?, ?, ?, ?, ?, ?)",
   );
-  const insertJournal = db.prepare<[string, Uint8Array, number, string, number]>(
-    "INSERT INTO journal (name, data, at, author, sum) VALUES (?, ?, ?, ?, ?)",
+  const deleteRows = db.prepare<[string, string]>(
+    "DELETE FROM journal WHERE seq IN (SELECT value FROM json_each(?)) AND name = ?",
   );
-  const deleteJournal = db.prepare<[string, number]>("DELETE FROM journal WHERE name = ? AND seq <= ?");
   const copyToQuarantine = db.prepare<[string, number, number]>(
     "INSERT OR IGNORE INTO quarantine SELECT seq, name, data, at, author, sum, ?, ? FROM journal WHERE seq = ?",
   );
@@ -48,7 +48,7 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
 
   /** In one transaction: between two statements another process may compact the room, and its journal would be missing. */
   const readRoom = db.transaction((room: string) => {
-    const rows = selectJournal.all(room);
+    const rows = journal.rowsOf(room);
     const snapshot = selectSnapshot.get({ name: room })?.data ?? null;
     const sum = selectSum.get(room)?.sum;
     // The room is refused: without its snapshot it has holes, and with it somebody would read and edit what nobody has written.
@@ -65,10 +65,10 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     }
   });
 
-  const replaceRoom = db.transaction(({ room, lastSeq, rowCount, state, unreadable }: Replacement) => {
+  const replaceRoom = db.transaction(({ room, seqs, state, unreadable }: Replacement) => {
     setAside(unreadable);
     // Rows that are gone were merged by another process, into a snapshot that this one does not know. The throw takes it all back.
-    if (deleteJournal.run(room, lastSeq).changes !== rowCount) throw alreadyCompacted;
+    if (deleteRows.run(JSON.stringify(seqs), room).changes !== seqs.length) throw alreadyCompacted;
     upsertSnapshot.run({ name: room, data: state });
     insertSum.run(room, checksum(state));
   });
@@ -94,7 +94,7 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
       ensureFile();
       db.transaction(() => {
         for (const { room, update, at, author } of entries) {
-          insertJournal.run(room, update, at, author, checksum(update));
+          insertJournal.run(room, update, at, author, checksum(update), checksum(room));
         }
       }).immediate();
       ensureFile();
@@ -109,8 +109,11 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
       const { readable, unreadable } = sortRows(rows);
       // Outside the transaction: merging a large room takes seconds, and whoever appends would wait for the lock as long.
       const state = mergeState({ snapshot, updates: readable });
+      const aside = new Set(unreadable.map(({ seq }) => seq));
+      const seqs = rows.map(({ seq }) => seq).filter((seq) => !aside.has(seq));
       try {
-        replaceRoom.immediate({ room, lastSeq: last.seq, rowCount: readable.length, state, unreadable });
+        replaceRoom.immediate({ room, seqs, state, unreadable });
+        journal.forget(room, last.seq);
       } catch (error) {
         if (error === alreadyCompacted) return { rows: 0, bytes: state.byteLength, unreadable: [] };
         throw error;

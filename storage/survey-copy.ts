@@ -19,7 +19,8 @@ export async function copySurvey({ survey, to, onProgress }: SurveyCopyOptions):
     db.pragma("synchronous = OFF");
     const insertSnapshot = db.prepare("INSERT INTO documents (name, data) VALUES (?, ?)");
     const insertRow = db.prepare(
-      "INSERT INTO journal (seq, name, data, at, author, sum) VALUES ($seq, $name, $data, $at, $author, $sum)",
+      `INSERT INTO journal (seq, name, data, at, author, sum, name_sum)
+       VALUES ($seq, $name, $data, $at, $author, $sum, checksum($name))`,
     );
     const insertQuarantined = db.prepare(
       `INSERT INTO quarantine (seq, name, data, at, author, sum, reason, set_aside_at)

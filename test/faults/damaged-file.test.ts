@@ -1,4 +1,8 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { openSqliteStore } from "../../storage/sqlite-store.ts";
+import { Writer } from "../storage/store-contract.ts";
+import { runCommand } from "../support/command.ts";
+import { startProcess } from "../support/server-process.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { checkpoint, cutOff, flipAt, flipBit, inDatabase } from "./damage.ts";
 import { expectStartRefused, Scene } from "./scene.ts";
@@ -56,22 +60,51 @@ test("[S12] a damaged header is refused at the start", async () => {
   await scene.expectNothingLost();
 });
 
-test.for(["journal_by_name", "sqlite_autoindex_documents_1"])(
-  "[S3] a flipped bit in the index %s is refused at the start: rooms would be shown with holes",
-  async (index) => {
-    const { path, url, scene } = await stored(true);
-    if (index.includes("documents")) await scene.compactByOrderlyStop();
-    checkpoint(path);
-    flipBit(path, "room", index);
-    await expectStartRefused(url, /rows of (journal|documents) are not in its index/);
-    flipBit(path, "soom", index);
-    await scene.expectNothingLost();
-  },
-);
+test("[S3] a flipped bit in the index of the snapshots is refused at the start: rooms would be shown empty", async () => {
+  const { path, url, scene } = await stored(true);
+  await scene.compactByOrderlyStop();
+  checkpoint(path);
+  flipBit(path, "room", "sqlite_autoindex_documents_1");
+  await expectStartRefused(url, /rows of documents are not in its index/);
+  flipBit(path, "soom", "sqlite_autoindex_documents_1");
+  await scene.expectNothingLost();
+});
+
+test("[S3] a flipped bit in the room of a journal row is refused at the start: its room would have a hole, and another one its edits", async () => {
+  const { path, url, scene } = await stored(true);
+  flipBit(path, "room", "journal");
+  await expectStartRefused(url, /1 rows of journal are not under the room/);
+  flipBit(path, "soom", "journal");
+  await scene.expectNothingLost();
+});
+
+test("[B3] a journal row that is not under its room is found, and set aside, after which the server starts", async () => {
+  const { path, url } = await stored(true);
+  flipBit(path, "room", "journal");
+  const found = await runCommand("doctor", url);
+  expect([found.code, found.stdout]).toEqual([
+    1,
+    expect.stringMatching(/"soom": journal row \d+: its checksum/),
+  ]);
+  expect((await runCommand("doctor", url, "--repair")).code).toBe(0);
+  expect(inDatabase(path, (db) => db.prepare("SELECT name FROM quarantine").pluck().all())).toEqual(["soom"]);
+  await startProcess({ DATABASE_URL: url });
+});
+
+test("[S10] a journal row whose room is damaged under the server is set aside, not merged into another room", async () => {
+  const { path } = tempDatabase();
+  const store = openSqliteStore(path);
+  onTestFinished(() => store.close());
+  await store.append([new Writer().insert("room", "private")]);
+  checkpoint(path);
+  inDatabase(path, (db) => db.exec("UPDATE journal SET name = 'soom'"));
+  expect(await store.compact("soom")).toMatchObject({ rows: 0, unreadable: [{ reason: /checksum/ }] });
+  expect(await store.load("soom")).toMatchObject({ updates: [] });
+});
 
 test.for([
   ["the header", (path: string) => flipAt(path, 0)],
-  ["an index", (path: string) => flipBit(path, "room", "journal_by_name")],
+  ["the room of a row", (path: string) => flipBit(path, "room", "journal")],
 ] as const)(
   "[S2] a flipped bit in %s under the server: it goes on, and after a crash shows all or refuses to start",
   async ([, flip]) => {

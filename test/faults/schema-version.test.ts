@@ -1,13 +1,14 @@
 import { copyFileSync, readFileSync } from "node:fs";
 import Database from "better-sqlite3";
 import { schema as documentsSchema } from "@hocuspocus/extension-sqlite";
-import { expect, test } from "vitest";
-import { SQLITE_SCHEMA_VERSION } from "../../storage/sqlite-schema.ts";
-import { Writer } from "../storage/store-contract.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { SQLITE_SCHEMA_VERSION, sqliteSchemaSteps } from "../../storage/sqlite-schema.ts";
+import { openSqliteStore } from "../../storage/sqlite-store.ts";
+import { textOf, Writer } from "../storage/store-contract.ts";
 import { connect } from "../support/client.ts";
 import { startProcess } from "../support/server-process.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
-import { inDatabase } from "./damage.ts";
+import { checkpoint, flipBit, inDatabase } from "./damage.ts";
 import { expectStartRefused } from "./scene.ts";
 
 test("[S12] a file of a newer schema is refused at the start, and not touched", async () => {
@@ -73,4 +74,41 @@ test("[S12] a migration that fails leaves the file as it was", async () => {
     inDatabase(file, (db) => db.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").all());
   expect(tables(path)).toEqual(tables(`${path}.before`));
   expect(inDatabase(path, (db) => db.prepare("SELECT count(*) FROM journal").pluck().get())).toBe(3);
+});
+
+/** As version 0.2.0 wrote it before the index in the file was given up. */
+function writeThirdVersion(path: string): void {
+  writeFirstVersion(path, 20);
+  inDatabase(path, (db) => {
+    for (const step of sqliteSchemaSteps.slice(0, 3)) db.exec(step);
+    db.pragma("user_version = 3");
+    // A number that was used and is gone: the next one goes on above it.
+    db.exec("UPDATE sqlite_sequence SET seq = 1000 WHERE name = 'journal'");
+  });
+}
+
+test("[S12] a file with an index of its journal is migrated with every row, and numbers go on above those that were used", async () => {
+  const { path } = tempDatabase();
+  writeThirdVersion(path);
+  const store = openSqliteStore(path);
+  onTestFinished(() => store.close());
+  expect(textOf(await store.load("room"))).toBe(Array.from({ length: 20 }, (_, i) => `${i},`).join(""));
+  await store.append([new Writer().insert("room", "new")]);
+  expect(
+    inDatabase(path, (db) => db.prepare("SELECT max(seq), sum(name_sum IS NULL) FROM journal").raw().get()),
+  ).toEqual([1001, 0]);
+  expect(
+    inDatabase(path, (db) =>
+      db.prepare("SELECT name FROM sqlite_schema WHERE tbl_name = 'journal'").pluck().all(),
+    ),
+  ).toEqual(["journal"]);
+});
+
+test("[S12] an index of the journal that shows damage keeps its file from being migrated", async () => {
+  const { path, url } = tempDatabase();
+  writeThirdVersion(path);
+  checkpoint(path);
+  flipBit(path, "room", "journal_by_name");
+  await expectStartRefused(url, /1 rows of journal are not in its index/);
+  expect(inDatabase(path, (db) => db.pragma("user_version", { simple: true }))).toBe(3);
 });

@@ -44,8 +44,8 @@ export async function runCommand<const O extends Options>(command: Command<O>): 
     process.exitCode = code || process.exitCode || 0;
     if (!call) process.stdout.write(`${command.help.trim()}\n`);
   } catch (error) {
-    const { message, cause } = error as Error;
-    process.stderr.write(`${message}${cause instanceof Error ? ` (${cause.message})` : ""}\n`);
+    // Without its cause: that of a Postgres error may hold the password, which the message leaves out.
+    process.stderr.write(`${(error as Error).message}\n`);
     if (error instanceof UsageError) process.exitCode = EXIT_USAGE;
     else if (error instanceof ConfigError) process.exitCode = EXIT_CONFIG;
     else process.exitCode = command.failureCode ?? 1;

@@ -4,6 +4,9 @@ import type { QuarantinedRow, StoreRepair, StoreSurvey, SurveyedRoom } from "../
 
 const LARGEST_SHOWN = 5;
 
+/** Of a room that is listed. */
+const NOTHING_FOUND = "nothing can be read under this name";
+
 export interface Problem {
   readonly room: string;
   readonly part: "snapshot" | "journal row" | "room";
@@ -59,9 +62,12 @@ export async function diagnose({
       try {
         room = await survey.room(name);
       } catch (error) {
-        problems.push({ room: name, part: "room", seq: null, reason: messageOf(error), isRepaired: false });
+        problems.push({ ...wholeRoom(name), reason: messageOf(error) });
         continue;
       }
+      // Rooms are never deleted: its name holds bytes that are no characters, or its data is none.
+      if (!room.snapshot && room.rows.length === 0)
+        problems.push({ ...wholeRoom(name), reason: NOTHING_FOUND });
       const journalBytes = room.rows.reduce((sum, { data }) => sum + data.byteLength, 0);
       const snapshotBytes = room.snapshot?.byteLength ?? 0;
       found.snapshotBytes += snapshotBytes;
@@ -94,22 +100,28 @@ async function lookInto(
   const { document, snapshotFault, unreadable, isIncomplete } = examine(room);
   const { name, snapshot } = room;
   document.destroy();
-  const isFaulty = snapshotFault !== null || unreadable.length > 0;
-  if (repair && isFaulty) {
-    await repair.setAside({
-      room: name,
-      rows: unreadable,
-      snapshot: snapshot && snapshotFault !== null ? { data: snapshot, reason: snapshotFault } : null,
-    });
-  }
-  const common = { room: name, isRepaired: repair !== null };
+  const faults = unreadable.length + (snapshotFault === null ? 0 : 1);
+  const moved =
+    repair && faults > 0
+      ? await repair.setAside({
+          room: name,
+          rows: unreadable,
+          snapshot: snapshot && snapshotFault !== null ? { data: snapshot, reason: snapshotFault } : null,
+        })
+      : 0;
+  // What somebody has changed since it was looked at is not moved, and may be as bad.
+  const common = { room: name, isRepaired: faults > 0 && moved === faults };
   const problems: Problem[] = unreadable.map((row) => ({ ...common, part: "journal row", ...row }));
   if (snapshotFault !== null)
     problems.unshift({ ...common, part: "snapshot", seq: null, reason: snapshotFault });
   return { problems, isIncomplete };
 }
 
-export function messageOf(error: unknown): string {
+function wholeRoom(room: string): Omit<Problem, "reason"> {
+  return { room, part: "room", seq: null, isRepaired: false };
+}
+
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 

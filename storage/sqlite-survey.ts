@@ -9,13 +9,23 @@ import { StorageError } from "./store.ts";
 const LOCK_WAIT_MS = 5000;
 const NAMES_A_PAGE = 500;
 
+interface StoredName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+type NamePage = Database.Statement<{ after: Uint8Array }, StoredName>;
+
 /**
  * No migration and no lock beyond that of a reader: safe beside a running server.
  * @throws StorageError when it is no store, or a newer version's.
  * @throws SqliteError when it is missing or no database.
  */
 export function openSqliteSurvey(path: string): StoreSurvey {
-  if (!statSync(path, { throwIfNoEntry: false })) throw new StorageError(`There is no file ${path}`);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) throw new StorageError(`There is no file ${path}`);
+  // Not to be opened, not even for reading: SQLite deletes the -wal of an empty database, and it may be all that is left of the rooms.
+  if (stats.size === 0) throw new StorageError(`${path} has 0 bytes`);
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: LOCK_WAIT_MS });
   try {
     return surveyOf(db, path);
@@ -32,8 +42,11 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
       `${path} has schema version ${version}, written by a newer version of this server; this one knows ${SQLITE_SCHEMA_VERSION}`,
     );
   }
-  if (!hasTable(db, "documents")) {
-    throw new StorageError(`${path} is a SQLite database, but no store: it has no table "documents"`);
+  const documents = columnsOf(db, "documents");
+  if (!documents.includes("name") || !documents.includes("data")) {
+    throw new StorageError(
+      `${path} is a SQLite database, but no store: it has no table "documents" with a name and data`,
+    );
   }
   const journal = hasTable(db, "journal")
     ? "journal"
@@ -42,23 +55,29 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
   const allNames = (where: string): string =>
     `SELECT name FROM documents ${where} UNION SELECT name FROM ${journal} ${where}`;
 
-  // Page by page, not one long cursor: while a reader stands in the file its -wal cannot be cut back.
-  const [firstPage, nextPage] = [">=", ">"].map((comparison) =>
-    db
-      .prepare<{ after: string }, string>(
-        `${allNames(`WHERE name ${comparison} $after`)} ORDER BY 1 LIMIT ${NAMES_A_PAGE}`,
-      )
-      .pluck(),
-  ) as [Database.Statement<{ after: string }, string>, Database.Statement<{ after: string }, string>];
+  // Page by page, not one long cursor: while a reader stands in the file its -wal cannot be cut back. By the bytes of a name: one with a
+  // flipped bit reads as another, and the page after that one could be the same again for ever. Every text is below x''.
+  const [firstPage, nextPage] = ([">=", ">"] as const).map((comparison) =>
+    db.prepare<{ after: Uint8Array }, StoredName>(
+      `SELECT name, CAST(name AS BLOB) AS bytes FROM
+         (${allNames(`WHERE name ${comparison} CAST($after AS TEXT) AND name < x''`)} ORDER BY 1 LIMIT ${NAMES_A_PAGE})`,
+    ),
+  ) as [NamePage, NamePage];
   const countNames = db.prepare<[], number>(`SELECT count(*) FROM (${allNames("")})`).pluck();
+  // SQLite keeps what it is given, whatever the column says.
+  const countOdd = db
+    .prepare<[], number>(
+      "SELECT count(*) FROM documents WHERE typeof(name) <> 'text' OR typeof(data) <> 'blob'",
+    )
+    .pluck();
   const selectSnapshot = db
-    .prepare<[string], Uint8Array>("SELECT data FROM documents WHERE name = ?")
+    .prepare<[string], Uint8Array>("SELECT CAST(data AS BLOB) FROM documents WHERE name = ?")
     .pluck();
   const selectSum = hasTable(db, "snapshot_sums")
     ? db.prepare<[string], number>("SELECT sum FROM snapshot_sums WHERE name = ?").pluck()
     : null;
   const selectRows = db.prepare<[string], SurveyedRow>(
-    `SELECT seq, data, ${sum}, at, author FROM ${journal} WHERE name = ? ORDER BY seq`,
+    `SELECT seq, CAST(coalesce(data, '') AS BLOB) AS data, ${sum}, at, author FROM ${journal} WHERE name = ? ORDER BY seq`,
   );
   const readRoom = db.transaction((name: string) => ({
     name,
@@ -73,16 +92,18 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
 
     integrityProblems: async () => {
       const found = db.pragma("integrity_check") as { integrity_check: string }[];
-      return found.map((row) => row.integrity_check).filter((line) => line !== "ok");
+      const damage = found.map((row) => row.integrity_check).filter((line) => line !== "ok");
+      const odd = countOdd.get() ?? 0;
+      return odd > 0 ? [...damage, `${odd} rooms have a name that is no text, or no bytes as data`] : damage;
     },
 
     countRooms: async () => countNames.get() ?? 0,
 
     async *roomNames() {
-      let names = firstPage.all({ after: "" });
-      while (names.length > 0) {
-        yield* names;
-        names = nextPage.all({ after: names.at(-1) ?? "" });
+      let page = firstPage.all({ after: new Uint8Array() });
+      for (let last = page.at(-1); last; last = page.at(-1)) {
+        for (const { name } of page) yield name;
+        page = nextPage.all({ after: last.bytes });
       }
     },
 

@@ -1,8 +1,9 @@
 import { closeSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { SQLite } from "@hocuspocus/extension-sqlite";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import * as Y from "yjs";
-import type { Diagnosis } from "../../commands/diagnosis.ts";
+import { diagnose, type Diagnosis } from "../../commands/diagnosis.ts";
+import { openRepair, openSurvey } from "../../storage/open-survey.ts";
 import { connect } from "../support/client.ts";
 import { runCommand, startCommand } from "../support/command.ts";
 import { startProcess } from "../support/server-process.ts";
@@ -121,6 +122,61 @@ test("[B3] what cannot be opened is exit code 2, in one line", async () => {
     expect([url, code, stdout]).toEqual([url, 2, ""]);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
+});
+
+test("[B3] the -wal of a file that was cut off to nothing is still there after a look", async () => {
+  const { path, url } = tempDatabase();
+  writeFileSync(path, "");
+  writeFileSync(`${path}-wal`, "all that is left");
+  for (const look of ["doctor", "backup", "export"] as const) {
+    const { code, stderr } = await runCommand(look, url, ...(look === "doctor" ? [] : ["x"]));
+    expect([look, code, stderr]).toEqual([
+      look,
+      look === "doctor" ? 2 : 1,
+      expect.stringContaining("0 bytes"),
+    ]);
+  }
+  expect(readFileSync(`${path}-wal`, "utf8")).toBe("all that is left");
+});
+
+test("[B3] a room whose name has a flipped bit is told, and the looking ends", async () => {
+  const { path, url } = tempDatabase();
+  await storeText(url, "room", ["a"], { compacted: 1 });
+  await storeText(url, "sound", ["a"], { compacted: 1 });
+  tamper(path, "UPDATE documents SET name = CAST(x'f26f6f6d' AS TEXT) WHERE name = 'room'");
+  const { code, diagnosis } = await doctor(url);
+  expect([code, diagnosis.rooms]).toEqual([1, 2]);
+  expect(diagnosis.problems).toMatchObject([{ room: "\uFFFDoom", part: "room" }]);
+});
+
+test("[B3] rows that are no room at all are told", async () => {
+  const { path, url } = tempDatabase();
+  tamper(path, "CREATE TABLE documents (name, data)");
+  tamper(path, "INSERT INTO documents VALUES (NULL, x'0000'), (5, x'0000'), ('null', NULL), ('text', '00')");
+  const { code, diagnosis } = await doctor(url);
+  expect([code, diagnosis.integrity]).toEqual([1, [expect.stringMatching(/^4 rooms/)]]);
+  expect(diagnosis.problems.map(({ room }) => room)).toEqual(["null", "text"]);
+});
+
+test("[B3] what changes between the look and the repair is not moved, and not called repaired", async () => {
+  const { path, url } = tempDatabase();
+  await storeText(url, "room", ["a"], { compacted: 1 });
+  tamper(path, "UPDATE documents SET data = x'0101'");
+  const survey = await openSurvey(url);
+  const repair = await openRepair(url);
+  onTestFinished(() => survey.close());
+  const { problems, quarantine } = await diagnose({
+    survey,
+    openRepair: async () => ({
+      setAside: (faults) => {
+        tamper(path, "UPDATE documents SET data = x'0102'");
+        return repair.setAside(faults);
+      },
+      close: () => repair.close(),
+    }),
+  });
+  expect(problems).toMatchObject([{ part: "snapshot", isRepaired: false }]);
+  expect(quarantine).toEqual([]);
 });
 
 test("[B3] a file of a stock server, without any table of ours, is looked at too", async () => {

@@ -135,6 +135,9 @@ test("[B3] a Postgres that is no store, or cannot be reached, is exit code 2", a
   const { code, stderr } = await runCommand("doctor", url);
   expect([code, stderr]).toEqual([2, expect.stringContaining("ECONNREFUSED")]);
   expect(stderr).not.toContain(PASSWORD);
+  // The resolver's error repeats what it was asked for.
+  const inHost = await runCommand("doctor", "postgres://ana:hunter2@hunter2.invalid/rooms");
+  expect([inHost.code, inHost.stderr]).toEqual([2, expect.not.stringContaining("hunter2")]);
 });
 
 test("[B4] [B5] rooms go out of and into Postgres", async () => {

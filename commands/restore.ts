@@ -1,25 +1,12 @@
 /** `npm run restore -- FILE`: puts a backup in the place of the store. */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  statSync,
-} from "node:fs";
-import { dirname, resolve } from "node:path";
 import { ensureNotStore, isPostgres, openSurvey, sqlitePathIn } from "../storage/open-survey.ts";
-import { replacePostgresRooms } from "../storage/postgres-replacement.ts";
+import { replacePostgresRooms, type ReplacementOptions } from "../storage/postgres-replacement.ts";
 import { placeOf } from "../storage/postgres-survey.ts";
-import { copySqliteFile } from "../storage/sqlite-copy.ts";
-import { occupy, StoreBroken, type Occupation } from "../storage/sqlite-occupation.ts";
 import { StorageError } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand } from "./command.ts";
 import { complaints, diagnose } from "./diagnosis.ts";
-import { writeThroughDraft } from "./draft-file.ts";
 import { Progress } from "./progress.ts";
+import { replaceSqliteFile } from "./sqlite-replacement.ts";
 
 const COMPLAINTS_SHOWN = 10;
 
@@ -59,7 +46,7 @@ await runCommand({
       const keptAs =
         target === null
           ? await restoreToPostgres({ file, databaseUrl, force, onProgress })
-          : await restoreToSqlite({ file, target, force, onProgress });
+          : await replaceSqliteFile({ file, target, force, onProgress });
       progress.end();
       process.stdout.write(`${target ?? placeOf(databaseUrl)}: ${rooms} rooms from ${file}\n`);
       if (keptAs !== null) process.stdout.write(`What was there is kept as ${keptAs}\n`);
@@ -70,50 +57,17 @@ await runCommand({
   },
 });
 
-interface Restoration {
-  readonly file: string;
-  readonly force: boolean;
-  readonly onProgress: (done: number, total: number) => void;
-}
-
 /** Resolves with where the former rooms are. */
 async function restoreToPostgres({
   file,
   ...options
-}: Restoration & { readonly databaseUrl: string }): Promise<string | null> {
+}: Omit<ReplacementOptions, "backup"> & { readonly file: string }): Promise<string | null> {
   const backup = await openSurvey(`sqlite:${file}`);
   try {
     const schema = await replacePostgresRooms({ ...options, backup });
     return schema === null ? null : `schema ${schema}`;
   } finally {
     await backup.close();
-  }
-}
-
-/** Resolves with where the former file is. */
-async function restoreToSqlite({
-  file,
-  target,
-  force,
-  onProgress,
-}: Restoration & { readonly target: string }): Promise<string | null> {
-  // Through a link to where the file is: a rename would replace the link.
-  const place = existsSync(target) ? realpathSync(target) : target;
-  const former = takePlace(place, force);
-  try {
-    let keptAs: string | null = null;
-    await writeThroughDraft({
-      path: place,
-      force: true,
-      write: async (draft) => {
-        await copySqliteFile({ from: file, to: draft, onProgress });
-        giveTo(draft, place);
-      },
-      beforeRename: () => (keptAs = keepFormer(place)),
-    });
-    return keptAs;
-  } finally {
-    former?.release();
   }
 }
 
@@ -135,39 +89,4 @@ async function checkedBackup(file: string): Promise<{ readonly rooms: number }> 
     progress.end();
     await survey.close();
   }
-}
-
-/** Root restores, and another user's server has to write into it: it belongs to whom the former file, or else the folder, belongs. */
-function giveTo(draft: string, place: string): void {
-  const former = statSync(place, { throwIfNoEntry: false });
-  if (former) chmodSync(draft, former.mode);
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = former ?? statSync(dirname(resolve(place)));
-  chownSync(draft, uid, gid);
-}
-
-/** Locks what is in the place, so that no server starts with it meanwhile. */
-function takePlace(target: string, force: boolean): Occupation | null {
-  mkdirSync(dirname(resolve(target)), { recursive: true });
-  try {
-    const former = occupy(target);
-    if (former && former.rooms > 0 && !force) {
-      former.release();
-      throw new StorageError(`${target} has ${former.rooms} rooms; --force keeps it aside and restores`);
-    }
-    return former;
-  } catch (error) {
-    if (error instanceof StoreBroken && force) return null;
-    throw error;
-  }
-}
-
-/** A second name for the file, not a new one: at no moment is there nothing at its own, which a server would begin anew, empty. */
-function keepFormer(target: string): string | null {
-  const aside = `${target}.before-restore-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
-  if (existsSync(target)) linkSync(target, aside);
-  // Only a file that is broken, or gone, still has any. Beside its namesake SQLite finds them again.
-  const companions = ["-wal", "-shm", "-journal"].filter((suffix) => existsSync(`${target}${suffix}`));
-  for (const suffix of companions) renameSync(`${target}${suffix}`, `${aside}${suffix}`);
-  return existsSync(aside) || companions.length > 0 ? aside : null;
 }

@@ -26,6 +26,7 @@ export interface Occupation {
  * Locks the file until it is released, with everything of its -wal in it and no -wal beside it; null when there is no file.
  * @throws StoreInUse when another process has it open. A stock Hocuspocus without WAL is seen only in the middle of a write.
  * @throws StoreBroken when SQLite cannot tell.
+ * @throws a file system error when this user may not read and write it.
  */
 export function occupy(path: string): Occupation | null {
   if (!existsSync(path)) return null;
@@ -52,7 +53,8 @@ export function occupy(path: string): Occupation | null {
 
 function hasSqliteHeader(path: string): boolean {
   const header = Buffer.alloc(SQLITE_HEADER.length);
-  const descriptor = openSync(path, "r");
+  // For writing: SQLite would open what it may only read, fail to lock it, and a store that a server has open would look like a broken one.
+  const descriptor = openSync(path, "r+");
   try {
     readSync(descriptor, header);
   } finally {

@@ -12,12 +12,16 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../storage/open-store.ts";
+import { occupy, StoreBroken } from "../../storage/sqlite-occupation.ts";
+import { Writer } from "../storage/store-contract.ts";
 import { connect } from "../support/client.ts";
-import { runCommand } from "../support/command.ts";
+import { runCommand, startCommand } from "../support/command.ts";
 import { startProcess } from "../support/server-process.ts";
 import { storedText, storeText, tamper } from "../support/stored-room.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
+import { until } from "../support/until.ts";
 
 test("[B2] a server opens what was restored, with every room", async () => {
   const { file } = await backup();
@@ -105,6 +109,39 @@ test("[B2] a store that is broken is kept aside with all its files, and its -wal
     "its log",
   ]);
   expect(await storedText(url, "room")).toBe("backup");
+});
+
+test("[B2] a store that begins in an empty place while the backup is copied is not replaced", async () => {
+  const { file } = await backup();
+  tamper(file, "CREATE TABLE ballast AS SELECT zeroblob(200000000) AS data");
+  const { path, url } = tempDatabase();
+  const { ended } = startCommand("restore", [file], { DATABASE_URL: url });
+  await until("the copy under way", () =>
+    readdirSync(dirname(path)).some((name) => name.includes(".partial-")),
+  );
+  const server = openStore({ databaseUrl: url });
+  onTestFinished(() => server.close());
+  await server.append([new Writer().insert("mine", "new")]);
+  expect(await ended).toMatchObject({ code: 1, stderr: expect.stringContaining("meanwhile") });
+  expect(keptAside(path)).toEqual([]);
+  await server.append([new Writer().insert("other", "and goes on")]);
+  expect(await storedText(url, "mine")).toBe("new");
+}, 60_000);
+
+test("[B2] a store that this user may not write is refused, with --force too", async () => {
+  const { path, url } = tempDatabase();
+  await storeText(url, "former", ["precious"]);
+  chmodSync(dirname(path), 0o755);
+  chmodSync(path, 0o444);
+  // Root may write everything.
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    expect(() => occupy(path)).toThrow("EACCES");
+    expect(() => occupy(path)).not.toThrow(StoreBroken);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
 });
 
 test("[B2] a backup that is not all readable is refused, with --force too, and the store is as it was", async () => {

@@ -1,8 +1,9 @@
 /** `npm run export -- ROOM`: one room, as it is stored, for other programs. */
 import { writeFileSync } from "node:fs";
 import * as Y from "yjs";
-import { openSurvey } from "../storage/open-survey.ts";
+import { ensureNotStore, openSurvey } from "../storage/open-survey.ts";
 import { examine } from "../storage/room-examination.ts";
+import type { SurveyedRoom } from "../storage/store-survey.ts";
 import { StorageError } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand, UsageError } from "./command.ts";
 import { writeThroughDraft } from "./draft-file.ts";
@@ -44,9 +45,14 @@ await runCommand({
         "An update is binary, and this is a terminal: use --output FILE, or --format json",
       );
     }
+    if (output !== undefined) ensureNotStore(output, databaseUrl);
     const survey = await openSurvey(databaseUrl);
-    const stored = await survey.room(room);
-    await survey.close();
+    let stored: SurveyedRoom;
+    try {
+      stored = await survey.room(room);
+    } finally {
+      await survey.close();
+    }
     if (!stored.snapshot && stored.rows.length === 0) {
       throw new StorageError(`There is no room ${roomText(room)} in ${survey.place}`);
     }

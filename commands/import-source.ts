@@ -35,10 +35,16 @@ export async function openImportSource(path: string): Promise<ImportSource> {
 
 async function sqliteSource(path: string): Promise<ImportSource> {
   const survey = openSqliteSurvey(path);
+  const total = await survey.countRooms();
   return {
-    total: await survey.countRooms(),
+    total,
     async *rooms() {
-      for await (const name of survey.roomNames()) yield readable(name, await survey.room(name));
+      let found = 0;
+      for await (const name of survey.roomNames()) {
+        found++;
+        yield await readable(name, () => survey.room(name));
+      }
+      if (found < total) yield leftBehind(path, `${total - found} rooms have names that are no text`);
     },
     close: () => survey.close(),
   };
@@ -51,17 +57,19 @@ function folderSource(folder: string): ImportSource {
     async *rooms() {
       for (const name of names) {
         const room = roomNameIn(name);
-        if (room === null || !statSync(join(folder, name)).isFile()) {
-          const faults = ["it is no file named <room>.bin, .yjs or .update, percent-encoded"];
-          yield { from: name, room: "", update: null, faults, isIncomplete: false };
-          continue;
-        }
-        const data = readFileSync(join(folder, name));
-        yield { ...readable(room, { name: room, snapshot: data, snapshotSum: null, rows: [] }), from: name };
+        if (room === null)
+          yield leftBehind(name, "its name is not <room>.bin, .yjs or .update, percent-encoded");
+        else yield { ...(await readable(room, () => roomInFile(room, join(folder, name)))), from: name };
       }
     },
     close: async () => {},
   };
+}
+
+async function roomInFile(name: string, path: string): Promise<SurveyedRoom> {
+  // Reading a pipe would never end.
+  if (!statSync(path).isFile()) throw new StorageError("it is no file");
+  return { name, snapshot: readFileSync(path), snapshotSum: null, rows: [] };
 }
 
 function roomNameIn(fileName: string): string | null {
@@ -74,7 +82,20 @@ function roomNameIn(fileName: string): string | null {
   }
 }
 
-function readable(room: string, stored: SurveyedRoom): ImportedRoom {
+function leftBehind(from: string, fault: string): ImportedRoom {
+  return { from, room: "", update: null, faults: [fault], isIncomplete: false };
+}
+
+/** What cannot be read costs that room, not those after it. */
+async function readable(room: string, read: () => Promise<SurveyedRoom>): Promise<ImportedRoom> {
+  let stored: SurveyedRoom;
+  try {
+    stored = await read();
+  } catch (error) {
+    return leftBehind(room, error instanceof Error ? error.message : String(error));
+  }
+  if (!stored.snapshot && stored.rows.length === 0)
+    return leftBehind(room, "nothing can be read under this name");
   const { document, snapshotFault, unreadable, isIncomplete } = examine(stored);
   const update = Y.encodeStateAsUpdate(document);
   document.destroy();

@@ -1,4 +1,5 @@
 /** The survey and the repair of the store at a DATABASE_URL, as `openStore` has its adapter. */
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { openPostgresRepair } from "./postgres-repair.ts";
 import { openPostgresSurvey, type PostgresSurveyOptions } from "./postgres-survey.ts";
@@ -12,10 +13,19 @@ export function sqlitePathIn(databaseUrl: string): string | null {
   return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : null;
 }
 
-/** @throws StorageError when the file that a command reads or writes is the store that it works on. */
+/** @throws StorageError when the file that a command reads or writes is the store that it works on, also under another name. */
 export function ensureNotStore(file: string, databaseUrl: string): void {
   const path = sqlitePathIn(databaseUrl);
-  if (path !== null && resolve(path) === resolve(file)) throw new StorageError(`${file} is the store itself`);
+  if (path === null) return;
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) {
+    if (isSameFile(`${path}${suffix}`, file)) throw new StorageError(`${file} is the store itself`);
+  }
+}
+
+function isSameFile(path: string, other: string): boolean {
+  if (resolve(path) === resolve(other)) return true;
+  const [one, two] = [path, other].map((each) => statSync(each, { throwIfNoEntry: false }));
+  return one !== undefined && two !== undefined && one.dev === two.dev && one.ino === two.ino;
 }
 
 export function isPostgres(databaseUrl: string): boolean {

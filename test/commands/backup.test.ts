@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { linkSync, symlinkSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
@@ -90,7 +90,16 @@ test("[B1] a file that somebody has open, or that has a -wal beside it, is not r
 test("[B1] the store itself, and a store in memory, are refused", async () => {
   const { path, url } = tempDatabase();
   await storeText(url, "room", ["a"]);
-  expect(await runCommand("backup", url, "--force", path)).toMatchObject({ code: 1 });
+  const link = join(tempDir(), "link.sqlite");
+  symlinkSync(path, link);
+  const hardLink = join(tempDir(), "hard-link.sqlite");
+  linkSync(path, hardLink);
+  for (const file of [path, link, hardLink, `${path}-wal`]) {
+    expect(await runCommand("backup", url, "--force", file)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("is the store itself"),
+    });
+  }
   expect(await runCommand("backup", "memory:", join(tempDir(), "x"))).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("memory"),

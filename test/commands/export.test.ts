@@ -76,6 +76,9 @@ test("[B5] a room that is not there is exit code 1, and a file that exists stays
   expect(await runCommand("export", url, "nobody", "--output", file)).toMatchObject({ code: 1, stdout: "" });
   expect(existsSync(file)).toBe(false);
   expect(await runCommand("export", url, "room", "--output", file)).toMatchObject({ code: 0 });
+  const store = url.slice("sqlite:".length);
+  expect(await runCommand("export", url, "room", "--output", store, "--force")).toMatchObject({ code: 1 });
+  expect(await storedText(url, "room")).toBe("a");
   const args = ["room", "--format", "json", "--output", file] as const;
   expect(await runCommand("export", url, ...args)).toMatchObject({ code: 1 });
   expect(await runCommand("export", url, ...args, "--force")).toMatchObject({ code: 0 });

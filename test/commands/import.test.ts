@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SQLite } from "@hocuspocus/extension-sqlite";
 import { expect, test } from "vitest";
@@ -6,7 +6,7 @@ import * as Y from "yjs";
 import { connect } from "../support/client.ts";
 import { runCommand } from "../support/command.ts";
 import { startProcess } from "../support/server-process.ts";
-import { storedText, storeText } from "../support/stored-room.ts";
+import { storedText, storeText, tamper } from "../support/stored-room.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
 
 test("[B4] the rooms of a stock file are merged into the store, and twice is once", async () => {
@@ -51,16 +51,42 @@ test("[B4] a folder has a room in each file; what is none is left behind, told, 
   writeFileSync(join(folder, "%zz.bin"), updateWith("x"));
   writeFileSync(join(folder, "readme.md"), "x");
   mkdirSync(join(folder, "folder.bin"));
+  symlinkSync(join(folder, "nowhere"), join(folder, "link.bin"));
   const { url } = tempDatabase();
   const { code, stdout, stderr } = await runCommand("import", url, folder);
   expect([code, stdout]).toEqual([1, expect.stringContaining("Imported 3 rooms")]);
   const left = stderr.split("\n").filter((line) => line.startsWith("Left behind: "));
   expect(left.map((line) => line.split('"')[1]).toSorted()).toEqual(
-    ["%zz.bin", "broken.bin", "constructor.bin", "folder.bin", "not allowed!.bin", "readme.md"].toSorted(),
+    [
+      "%zz.bin",
+      "broken.bin",
+      "constructor.bin",
+      "folder.bin",
+      "link.bin",
+      "not allowed!.bin",
+      "readme.md",
+    ].toSorted(),
   );
   expect(await storedText(url, "plain")).toBe("plain");
   expect(await storedText(url, "team/plan")).toBe("percent");
   expect(await storedText(url, "v1.2")).toBe("dots");
+});
+
+test("[B4] rows of a file that are no rooms are left behind, each told, and the others are imported", async () => {
+  const { path } = tempDatabase();
+  tamper(path, "CREATE TABLE documents (name, data)");
+  tamper(
+    path,
+    `INSERT INTO documents VALUES (NULL, x'0000'), (5, x'0000'), ('null', NULL), ('text', '00'), (CAST(x'ff61' AS TEXT), x'0000'),
+       ('sound', $update)`,
+    { update: updateWith("sound") },
+  );
+  const { url } = tempDatabase();
+  const { code, stdout, stderr } = await runCommand("import", url, path);
+  expect([code, stdout]).toEqual([1, expect.stringContaining("Imported 1 rooms")]);
+  expect(stderr).toContain("2 rooms have names that are no text");
+  for (const room of ["null", "text", "\uFFFDa"]) expect(stderr).toContain(`Left behind: "${room}"`);
+  expect(await storedText(url, "sound")).toBe("sound");
 });
 
 test("[B4] --dry-run checks everything and writes nothing", async () => {

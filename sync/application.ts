@@ -22,9 +22,9 @@ export function applyUpdate(member: Member, update: Uint8Array): Application {
 }
 
 /**
- * A throw in the end of a transaction leaves it in the list of those to be ended, and Yjs (13.6) waits for ever for its turn: the document
- * takes edits and tells nobody, neither the other clients nor the journal.
+ * A throw in the end of a transaction leaves it in the list of those to be ended, one before its start leaves it open, and Yjs (13.6) waits
+ * for ever for its turn: the document takes edits and tells nobody, neither the other clients nor the journal.
  */
 function isDead(document: Y.Doc): boolean {
-  return document._transaction === null && document._transactionCleanups.length > 0;
+  return document._transactionCleanups.length > 0;
 }

@@ -13,27 +13,30 @@ export class ClientIds {
   readonly #writers = new WeakMap<Y.Doc, Map<number, Member>>();
 
   /**
-   * The tabs of one user may share what they know: a local store of unsent edits has both.
-   * @throws Error when the update adds to an id that another user is writing with.
+   * Returns the ids that the update adds to, for `claim`. The tabs of one user may share what they know: a local store of unsent edits has
+   * both.
+   * @throws Error when another user is writing with one of them.
    */
-  ensureOwn({ ends }: UpdateContents, member: Member): void {
+  ensureOwn({ ends }: UpdateContents, member: Member): readonly number[] {
     const writers = this.#writers.get(member.document);
-    if (!writers) return;
+    const added: number[] = [];
     for (const [client, end] of ends) {
       if (end <= Y.getState(member.document.store, client)) continue;
-      const writer = writers.get(client);
+      const writer = writers?.get(client);
       if (writer && writer !== member && isOther(writer, member))
         throw new Error("An update in the name of somebody else's client id");
+      added.push(client);
     }
+    return added;
   }
 
-  /** To be told of an edit before it is applied: it continues what this member, or nobody here, wrote with its id. */
-  claim({ ends }: UpdateContents, member: Member): void {
+  /** To be told of an edit once it is in the document: what it adds continues what this member, or nobody here, wrote. */
+  claim(added: readonly number[], member: Member): void {
     const { document } = member;
     let writers = this.#writers.get(document);
     if (!writers) this.#writers.set(document, (writers = new Map()));
-    for (const [client, end] of ends) {
-      if (writers.get(client) === member || end <= Y.getState(document.store, client)) continue;
+    for (const client of added) {
+      if (writers.get(client) === member) continue;
       writers.set(client, member);
       if (writers.size > SLACK + 2 * document.connections.size) forgetTheGone(writers, member);
     }

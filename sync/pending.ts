@@ -7,8 +7,12 @@ import { readContents, type UpdateContents } from "./update-contents.ts";
 
 export type Pending = Pick<Y.Doc["store"], "pendingStructs" | "pendingDs">;
 
-export function pendingOf({ store }: Y.Doc): Pending {
-  return { pendingStructs: store.pendingStructs, pendingDs: store.pendingDs };
+export function pendingOf({ store: { pendingStructs, pendingDs } }: Y.Doc): Pending {
+  return {
+    // A copy: Yjs merges what comes next into the object itself.
+    pendingStructs: pendingStructs && { ...pendingStructs, missing: new Map(pendingStructs.missing) },
+    pendingDs,
+  };
 }
 
 export function restorePending({ store }: Y.Doc, { pendingStructs, pendingDs }: Pending): void {

@@ -46,27 +46,6 @@ export function readContents(update: Uint8Array): UpdateContents {
   return { structs, ends, deletions };
 }
 
-/** Whether the update needs something that neither the document nor the update itself has. Yjs would keep it aside, for ever if need be. */
-export function lacksPredecessors(document: Y.Doc, { structs, deletions }: UpdateContents): boolean {
-  const ends = new Map<number, number>();
-  const endOf = (client: number): number => ends.get(client) ?? Y.getState(document.store, client);
-  for (const struct of structs) {
-    if (struct instanceof Y.Skip) continue;
-    const { client, clock } = struct.id;
-    const end = endOf(client);
-    if (clock > end) return true;
-    ends.set(client, Math.max(end, clock + struct.length));
-  }
-  const isKnown = (id: unknown): boolean => !(id instanceof Y.ID) || id.clock < endOf(id.client);
-  return (
-    structs.some(
-      (struct) =>
-        struct instanceof Y.Item &&
-        !(isKnown(struct.origin) && isKnown(struct.rightOrigin) && isKnown(struct.parent)),
-    ) || deletions.some(({ client, end }) => end > endOf(client))
-  );
-}
-
 /** Whether all elements of the update, and all that it deletes, are in the document. */
 export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContents): boolean {
   for (const [client, end] of ends) if (end > Y.getState(document.store, client)) return false;

@@ -12,7 +12,7 @@ import { ClientIds } from "./client-ids.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, askForState, decline, type Member } from "./replies.ts";
-import { isContained, isIntegrated, lacksPredecessors, readContents } from "./update-contents.ts";
+import { isContained, isIntegrated, readContents } from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -40,20 +40,16 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    this.#clientIds.ensureOwn(contents, member);
+    const added = this.#clientIds.ensureOwn(contents, member);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
-    // On top of something that never arrived: the client is asked for all it has, which is then taken as far as it goes.
-    if (lacksPredecessors(document, contents)) {
-      this.#owe(member);
-      return;
-    }
-    this.#clientIds.claim(contents, member);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;
     if (isIntegrated(document, contents)) {
+      this.#clientIds.claim(added, member);
       acknowledge(member);
       return;
     }
+    // On top of something that never arrived: the client is asked for all it has, which is then taken as far as it goes.
     restorePending(document, before);
     this.#owe(member);
   }

@@ -67,6 +67,8 @@ export function ensureNoCompanions(path: string): void {
 
 function tellLeftovers(path: string): void {
   const folder = dirname(resolve(path));
+  // Not made: where a disk for backups is not mounted, they would fill the one below it.
+  if (!existsSync(folder)) throw new StorageError(`There is no folder ${folder}`);
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(`${basename(path)}.partial-`)) continue;
     process.stderr.write(`${join(folder, name)} is what an interrupted run has left; it can be deleted\n`);

@@ -50,6 +50,9 @@ export function openSqliteRepair(path: string): StoreRepair {
       return moved;
     },
     close: async () => {
+      // Closing does this only for the last connection, and the survey is still open, which cannot: a repaired backup would not stand
+      // alone. Passive: nobody's commit waits for it.
+      db.pragma("wal_checkpoint(PASSIVE)");
       db.close();
     },
   };

@@ -112,7 +112,7 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
     async *quarantine() {
       if (!hasTable(db, "quarantine")) return;
       const next = db.prepare<[number], QuarantinedRow>(
-        `SELECT seq, name AS room, data, sum, at, author, reason, set_aside_at AS setAsideAt
+        `SELECT seq, name AS room, CAST(data AS BLOB) AS data, sum, at, author, reason, set_aside_at AS setAsideAt
          FROM quarantine WHERE seq > ? ORDER BY seq LIMIT 1`,
       );
       let row = next.get(Number.MIN_SAFE_INTEGER);

@@ -28,6 +28,8 @@ const LOCK_WAIT_MS = 1000;
 /** The write-ahead log is cut back to this after a checkpoint: one compaction of a large room would leave it as large as that for good. */
 const WAL_BYTES_KEPT = 16 * 1024 * 1024;
 
+const REPLACED = "The database file was replaced while the server ran: restart it to use the new one";
+
 export interface SqliteFile {
   readonly db: Database.Database;
   /**
@@ -55,6 +57,10 @@ export interface SqliteFile {
 export interface SqliteFileOptions {
   /** The file was there before: an empty one in its place would look as if nothing had ever been saved. */
   readonly mustExist?: boolean | undefined;
+  /** Of the file that this process has had open: no other one is taken, or only this thread would go on with it. */
+  readonly inode?: number | undefined;
+  /** Told which file it is once it is open, and again when it has been written anew. */
+  readonly onFile?: ((inode: number) => void) | undefined;
   /** Told of each statement before it runs: for tests that stop in the middle. */
   readonly onStatement?: ((sql: string) => void) | undefined;
 }
@@ -65,7 +71,7 @@ export interface SqliteFileOptions {
  */
 export function openSqliteFile(
   path: string,
-  { mustExist = false, onStatement }: SqliteFileOptions = {},
+  { mustExist = false, inode: expected, onFile = () => {}, onStatement }: SqliteFileOptions = {},
 ): SqliteFile {
   if (!mustExist) mkdirSync(dirname(path), { recursive: true });
   if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
@@ -77,7 +83,10 @@ export function openSqliteFile(
     timeout: LOCK_WAIT_MS,
     ...(onStatement && { verbose: (sql: unknown) => onStatement(String(sql)) }),
   });
+  const { ino: inode } = statSync(path);
   try {
+    // Before the first pragma: SQLite has not read the file yet, nor written to it, nor dealt with a log beside it.
+    if (expected !== undefined && inode !== expected) throw new StorageError(REPLACED);
     // WAL lets readers go on during a commit; FULL makes each commit an fsync, without which an acknowledged edit dies with the power.
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
@@ -90,8 +99,8 @@ export function openSqliteFile(
     db.close();
     throw error;
   }
-  const { ino: inode, size } = statSync(path);
-  let knownBytes = size;
+  onFile(inode);
+  let knownBytes = statSync(path).size;
   const fileNow = (): Stats | undefined => statSync(path, { throwIfNoEntry: false });
 
   return {
@@ -109,20 +118,16 @@ export function openSqliteFile(
         knownBytes = now.size;
         return;
       }
-      if (now !== undefined) {
-        throw new StorageError(
-          "The database file was replaced while the server ran: restart it to use the new one",
-        );
-      }
-      writeAnew(db, path);
+      if (now !== undefined) throw new StorageError(REPLACED);
+      onFile(writeAnew(db, path));
       throw new StoreMoved("The database file was gone, and has been written anew");
     },
     ensureWritable: () => accessSync(path, constants.W_OK),
   };
 }
 
-/** Whole and on the disk before it has its name, so that a crash in between leaves no half of it. */
-function writeAnew(db: Database.Database, path: string): void {
+/** Whole and on the disk before it has its name, so that a crash in between leaves no half of it. Returns its inode. */
+function writeAnew(db: Database.Database, path: string): number {
   const draft = `${path}.${process.pid}`;
   mkdirSync(dirname(path), { recursive: true });
   rmSync(draft, { force: true });
@@ -136,6 +141,8 @@ function writeAnew(db: Database.Database, path: string): void {
     for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
     linkSync(draft, path);
   }).immediate();
+  const { ino: inode } = statSync(draft);
   rmSync(draft);
   fsync(dirname(path));
+  return inode;
 }

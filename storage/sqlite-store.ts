@@ -18,10 +18,20 @@ interface Replacement {
   readonly unreadable: readonly UnreadableRow[];
 }
 
+/** Who appends and loads, or who only merges beside it. */
+export type StoreRole = "writer" | "merger";
+
+export interface SqliteStoreOptions extends SqliteFileOptions {
+  readonly role?: StoreRole | undefined;
+}
+
 const alreadyCompacted = new Error("Another process has compacted the room");
 
 /** @throws SqliteError, StorageError or a file system error when the file cannot be opened for writing. */
-export function openSqliteStore(path: string, options: SqliteFileOptions = {}): Store {
+export function openSqliteStore(
+  path: string,
+  { role = "writer", ...options }: SqliteStoreOptions = {},
+): Store {
   const file = openSqliteFile(path, options);
   const { db } = file;
   const selectSnapshot = db.prepare<{ name: string }, { data: Uint8Array }>(selectQuery);
@@ -42,9 +52,7 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
   const selectJournaled = db.prepare<[], { name: string }>("SELECT DISTINCT name FROM journal");
   const probe = db.prepare("SELECT 1 FROM documents LIMIT 1");
 
-  /** Who appends, or is asked whether the store works, is the writer; another thread merges (`ThreadedStore`). */
-  let isWriter = false;
-  const ensureFile = (): void => (isWriter ? file.ensureKept() : file.ensureInPlace());
+  const ensureFile = (): void => (role === "writer" ? file.ensureKept() : file.ensureInPlace());
 
   /** In one transaction: between two statements another process may compact the room, and its journal would be missing. */
   const readRoom = db.transaction((room: string) => {
@@ -89,7 +97,6 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     },
 
     append: async (entries) => {
-      isWriter = true;
       // Before, so that tries in vain do not pile up in a file that is not ours; and after, because only then is it certain.
       ensureFile();
       db.transaction(() => {
@@ -124,7 +131,6 @@ export function openSqliteStore(path: string, options: SqliteFileOptions = {}): 
     journaledRooms: async () => selectJournaled.all().map(({ name }) => name),
 
     check: async () => {
-      isWriter = true;
       probe.get();
       // Here too: where nobody edits, the question for readiness is what brings a deleted file back.
       ensureFile();

@@ -6,9 +6,15 @@
  * decides whether to repeat them.
  */
 import { Worker } from "node:worker_threads";
-import type { OpenStoreOptions } from "./open-store.ts";
-import type { StorageMessage, StorageReply, StorageRequest } from "./storage-worker.ts";
-import { StorageError } from "./store.ts";
+import type { StoreRole } from "./sqlite-store.ts";
+import type {
+  StorageAssignment,
+  StorageMessage,
+  StorageNotice,
+  StorageReply,
+  StorageRequest,
+} from "./storage-worker.ts";
+import { StorageError, StoreMoved } from "./store.ts";
 
 interface Pending {
   readonly resolve: (result: unknown) => void;
@@ -18,22 +24,32 @@ interface Pending {
 /** One database, for all threads that work on it. */
 export interface StoragePlace {
   readonly databaseUrl: string;
-  /** Whether any of them has had it open. From then on it has to be there. */
-  wasOpen: boolean;
+  /** Of the SQLite file that the first of them has opened, or the writer has written anew since. From then on it has to be there. */
+  inode?: number;
+}
+
+export interface StorageThreadOptions {
+  readonly place: StoragePlace;
+  readonly role: StoreRole;
 }
 
 export class StorageThread {
   readonly #place: StoragePlace;
+  readonly #role: StoreRole;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | null = null;
   #lastId = 0;
   #closed = false;
 
-  constructor(place: StoragePlace) {
+  constructor({ place, role }: StorageThreadOptions) {
     this.#place = place;
+    this.#role = role;
   }
 
-  /** @throws StorageError with the store's reason, when the worker ends, or after `timeoutMs` without an answer. */
+  /**
+   * @throws StorageError with the store's reason, when the worker ends, or after `timeoutMs` without an answer.
+   * @throws StoreMoved when the next request has another worker, which opens the store again.
+   */
   request<T>(request: StorageRequest, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<T> {
     if (this.#closed) return Promise.reject(new StorageError("The store is closed"));
     const worker = (this.#worker ??= this.#start());
@@ -71,18 +87,27 @@ export class StorageThread {
     const worker = new Worker(new URL("./storage-worker.ts", import.meta.url), {
       workerData: {
         databaseUrl: this.#place.databaseUrl,
-        mustExist: this.#place.wasOpen,
-      } satisfies OpenStoreOptions,
+        inode: this.#place.inode,
+        role: this.#role,
+      } satisfies StorageAssignment,
       name: "storage",
     });
-    worker.on("message", ({ id, result, error }: StorageReply) => {
-      this.#place.wasOpen = true;
-      if (error) this.#fail(id, error.message);
+    let moved: { readonly id: number; readonly error: StoreMoved } | null = null;
+    worker.on("message", (message: StorageReply | StorageNotice) => {
+      if ("inode" in message) {
+        this.#place.inode = message.inode;
+        return;
+      }
+      const { id, result, error, hasMoved } = message;
+      // Told when the worker has ended: a second request before would go to it, and be lost.
+      if (error && hasMoved) moved = { id, error: new StoreMoved(error.message) };
+      else if (error) this.#fail(id, error.message);
       else this.#pending.get(id)?.resolve(result);
     });
     const ended = (reason: string): void => {
       if (this.#worker !== worker) return;
       this.#worker = null;
+      if (moved) this.#pending.get(moved.id)?.reject(moved.error);
       for (const id of this.#pending.keys()) this.#fail(id, reason);
     };
     worker.on("error", (error: Error) => ended(error.message));

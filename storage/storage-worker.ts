@@ -25,11 +25,24 @@ export interface StorageReply {
   readonly id: number;
   readonly result?: unknown;
   readonly error?: Error;
+  /** The store has moved (`StoreMoved`), and the worker ends. */
+  readonly hasMoved?: boolean;
 }
+
+/** Sent before any reply: the SQLite file that the store is in, for the next worker. */
+export interface StorageNotice {
+  readonly inode: number;
+}
+
+/** As `workerData`. */
+export type StorageAssignment = Omit<OpenStoreOptions, "onFile">;
 
 if (!parentPort) throw new Error("storage-worker.ts runs as a worker thread only");
 const port = parentPort;
-const store = openStore(workerData as OpenStoreOptions);
+const store = openStore({
+  ...(workerData as StorageAssignment),
+  onFile: (inode) => port.postMessage({ inode } satisfies StorageNotice),
+});
 
 port.on("message", (message: StorageMessage) => void serve(message));
 
@@ -40,9 +53,10 @@ async function serve(message: StorageMessage): Promise<void> {
     port.postMessage({ id, result } satisfies StorageReply, buffersIn(result));
     if (message.op === "close") port.close();
   } catch (error) {
-    port.postMessage({ id, error: asError(error) } satisfies StorageReply);
+    const hasMoved = error instanceof StoreMoved;
+    port.postMessage({ id, error: asError(error), hasMoved } satisfies StorageReply);
     // Nothing else keeps the thread: it ends once the reply is out.
-    if (error instanceof StoreMoved || message.op === "close") port.close();
+    if (hasMoved || message.op === "close") port.close();
   }
 }
 

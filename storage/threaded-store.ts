@@ -14,10 +14,10 @@ export class ThreadedStore implements Store {
   readonly #merger: StorageThread;
 
   constructor({ databaseUrl }: { readonly databaseUrl: string }) {
-    const place = { databaseUrl, wasOpen: false };
-    this.#writer = new StorageThread(place);
+    const place = { databaseUrl };
+    this.#writer = new StorageThread({ place, role: "writer" });
     // A store in memory exists in one thread only.
-    this.#merger = databaseUrl === "memory:" ? this.#writer : new StorageThread(place);
+    this.#merger = databaseUrl === "memory:" ? this.#writer : new StorageThread({ place, role: "merger" });
   }
 
   load(room: string): Promise<StoredRoom> {

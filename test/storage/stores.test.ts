@@ -60,12 +60,16 @@ test("[S8] a storage worker that has ended is replaced at the next request", asy
 });
 
 test("[S8] a request that the worker took along is rejected, not forgotten", async () => {
-  const store = new ThreadedStore({ databaseUrl: "memory:" });
+  const { path, url } = tempDatabase();
+  const store = new ThreadedStore({ databaseUrl: url });
   onTestFinished(() => store.close());
   await store.check();
-  const asked = store.load("room");
-  await store.end();
-  await expect(asked).rejects.toThrow("The storage worker ended");
+  // So that the worker has no answer before it ends.
+  const other = new Database(path);
+  onTestFinished(() => void other.close());
+  other.exec("BEGIN IMMEDIATE");
+  const asked = store.append([new Writer().insert("room", "a")]);
+  await Promise.all([store.end(), expect(asked).rejects.toThrow("The storage worker ended")]);
 });
 
 test("[S8] a store that cannot be opened rejects with the reason, and opens once it can be", async () => {

@@ -17,7 +17,7 @@ import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Journal } from "../storage/journal.ts";
-import type { Store, UnreadableRow } from "../storage/store.ts";
+import { StoreMoved, type Compaction, type Store, type UnreadableRow } from "../storage/store.ts";
 
 export interface PersistenceOptions {
   readonly store: Store;
@@ -64,8 +64,13 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
   const oneAtATime = pLimit(1);
   const compact = async (room: string): Promise<void> => {
     growths.delete(room);
+    const merge = (): Promise<Compaction> => oneAtATime(() => store.compact(room));
     try {
-      const { rows, bytes, unreadable } = await oneAtATime(() => store.compact(room));
+      const { rows, bytes, unreadable } = await merge().catch((error: unknown) => {
+        // Who merges notices with the first room that its file is not the one any more, and the next time has the right one.
+        if (error instanceof StoreMoved) return merge();
+        throw error;
+      });
       reportUnreadable(room, unreadable);
       if (rows > 0)
         log.debug({ event: "compacted", room, rows, bytes }, `💾 Compacted ${rows} updates of ${room}`);

@@ -1,6 +1,7 @@
 /** A SQLite store looked at through a connection that cannot write, also one of an earlier version or of a stock Hocuspocus. */
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
+import { JournalIndex, SUM_OF_OWN_ROW } from "./journal-index.ts";
 import { SQLITE_SCHEMA_VERSION } from "./sqlite-schema.ts";
 import type { QuarantinedRow, StoreSurvey, SurveyedRow } from "./store-survey.ts";
 import { StorageError } from "./store.ts";
@@ -51,7 +52,9 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
   const journal = hasTable(db, "journal")
     ? "journal"
     : "(SELECT 0 AS seq, NULL AS name, NULL AS data, 0 AS at, '' AS author WHERE false)";
-  const sum = columnsOf(db, "journal").includes("sum") ? "sum" : "NULL AS sum";
+  const columns = columnsOf(db, "journal");
+  const sumBefore = columns.includes("sum") ? "sum" : "NULL AS sum";
+  const sum = columns.includes("name_sum") ? SUM_OF_OWN_ROW : sumBefore;
   const allNames = (where: string): string =>
     `SELECT name FROM documents ${where} UNION SELECT name FROM ${journal} ${where}`;
 
@@ -76,14 +79,18 @@ function surveyOf(db: Database.Database, path: string): StoreSurvey {
   const selectSum = hasTable(db, "snapshot_sums")
     ? db.prepare<[string], number>("SELECT sum FROM snapshot_sums WHERE name = ?").pluck()
     : null;
-  const selectRows = db.prepare<[string], SurveyedRow>(
-    `SELECT seq, CAST(coalesce(data, '') AS BLOB) AS data, ${sum}, at, author FROM ${journal} WHERE name = ? ORDER BY seq`,
-  );
+  // Not a scan for each room, of which there may be as many as rows.
+  const rows = hasTable(db, "journal")
+    ? new JournalIndex<SurveyedRow>({
+        db,
+        columns: `seq, CAST(coalesce(data, '') AS BLOB) AS data, ${sum}, at, author`,
+      })
+    : null;
   const readRoom = db.transaction((name: string) => ({
     name,
     snapshot: selectSnapshot.get(name) ?? null,
     snapshotSum: selectSum?.get(name) ?? null,
-    rows: selectRows.all(name),
+    rows: rows?.rowsOf(name) ?? [],
   }));
 
   return {

@@ -4,7 +4,8 @@
  */
 import { Socket } from "node:net";
 import { Pool, type ClientBase, type QueryResultRow } from "pg";
-import { StorageError } from "./store.ts";
+import { storageErrorsFor } from "./postgres-error.ts";
+import type { StorageError } from "./store.ts";
 
 /** Two workers a server, each with a pool: 8 connections. Appends come one at a time, so most of this is for rooms that load. */
 const CONNECTIONS = 4;
@@ -43,14 +44,14 @@ export type Query = <Row extends QueryResultRow>(sql: string, values?: unknown[]
 export class PostgresPool {
   readonly #pool: Pool;
   readonly #sockets = new Set<Socket>();
-  readonly #secrets: readonly string[];
+  readonly #asStorageError: (error: unknown) => StorageError;
   readonly #onStatement: PostgresOptions["onStatement"];
   #closed: Promise<void> | null = null;
 
   constructor(databaseUrl: string, { timeouts, onStatement }: PostgresOptions = {}) {
     const limits = { ...TIMEOUTS, ...timeouts };
     this.#onStatement = onStatement;
-    this.#secrets = secretsIn(databaseUrl);
+    this.#asStorageError = storageErrorsFor(databaseUrl);
     this.#pool = new Pool({
       connectionString: databaseUrl,
       application_name: "righttask-collab",
@@ -119,13 +120,6 @@ export class PostgresPool {
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;
   }
-
-  #asStorageError(error: unknown): StorageError {
-    if (error instanceof StorageError) return error;
-    let message = messageOf(error);
-    for (const secret of this.#secrets) message = message.replaceAll(secret, "***");
-    return new StorageError(`Postgres: ${message}`, { cause: error });
-  }
 }
 
 /**
@@ -152,25 +146,4 @@ async function configureSession(
     return;
   }
   done();
-}
-
-/** The password as it is written in the URL and as it is meant. */
-function secretsIn(databaseUrl: string): string[] {
-  const url = URL.parse(databaseUrl);
-  const written = [url?.password, url?.searchParams.get("password")].filter((secret) => secret != null);
-  return [...written, ...written.map(decoded)].filter((secret) => secret !== "");
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function messageOf(error: unknown): string {
-  // One error for each address of a host name, in one that says nothing itself.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(", ");
-  return error instanceof Error ? error.message : String(error);
 }

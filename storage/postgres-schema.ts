@@ -34,7 +34,7 @@ const steps: readonly string[] = [
    );`,
 ];
 
-export const POSTGRES_SCHEMA_VERSION = steps.length;
+const POSTGRES_SCHEMA_VERSION = steps.length;
 
 /** Any number that nothing else in the database uses for an advisory lock. */
 const MIGRATION_LOCK = 7_268_455_101;
@@ -50,17 +50,27 @@ export async function migrate(pool: PostgresPool): Promise<void> {
     // Two instances that start together, or the two workers of one, would each create the tables, and one of them would fail.
     await query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     const version = await versionOf(query);
-    if (version > POSTGRES_SCHEMA_VERSION) {
-      throw new StorageError(
-        `The database has schema version ${version}, written by a newer version of this server; this one knows ${POSTGRES_SCHEMA_VERSION}`,
-      );
-    }
+    refuseNewer(version);
     await ensureAnyTextFits(query);
     if (version === 0) await query("CREATE TABLE collab_schema (version integer NOT NULL)");
     for (const step of steps.slice(version)) await query(step);
     await query("DELETE FROM collab_schema");
     await query("INSERT INTO collab_schema (version) VALUES ($1)", [POSTGRES_SCHEMA_VERSION]);
   });
+}
+
+/** @throws StorageError when it has none of our tables, or a newer version's. */
+export async function ensureStore(query: Query): Promise<void> {
+  const version = await versionOf(query);
+  if (version === 0) throw new StorageError("The database is no store: it has no table collab_schema");
+  refuseNewer(version);
+}
+
+function refuseNewer(version: number): void {
+  if (version <= POSTGRES_SCHEMA_VERSION) return;
+  throw new StorageError(
+    `The database has schema version ${version}, written by a newer version of this server; this one knows ${POSTGRES_SCHEMA_VERSION}`,
+  );
 }
 
 async function versionOf(query: Query): Promise<number> {

@@ -1,9 +1,9 @@
 /** A Postgres store looked at without changing it. */
 import type { QueryResultRow } from "pg";
+import { openMoment, type Moment } from "./postgres-moment.ts";
 import { PostgresPool, type PostgresOptions, type Query } from "./postgres-pool.ts";
-import { POSTGRES_SCHEMA_VERSION } from "./postgres-schema.ts";
+import { ensureStore } from "./postgres-schema.ts";
 import type { QuarantinedRow, StoreSurvey, SurveyedRow } from "./store-survey.ts";
-import { StorageError } from "./store.ts";
 
 const NAMES_A_PAGE = 500;
 
@@ -26,11 +26,6 @@ interface Row extends QueryResultRow {
   readonly sum: string | null;
   readonly at: string;
   readonly author: string;
-}
-
-interface Moment {
-  readonly query: Query;
-  readonly end: () => Promise<void>;
 }
 
 interface QuarantineRow extends Row {
@@ -73,7 +68,7 @@ export function placeOf(databaseUrl: string): string {
 function surveyThrough(query: Query): Omit<StoreSurvey, "place" | "close"> {
   return {
     lastWrittenAt: null,
-    // Pages have checksums there, and a page that is damaged fails the query that reads it.
+    // A page that is damaged fails the query that reads it, if the cluster has checksums (the default since Postgres 18).
     integrityProblems: async () => [],
 
     countRooms: async () => {
@@ -132,34 +127,4 @@ function surveyThrough(query: Query): Omit<StoreSurvey, "place" | "close"> {
 /** pg gives bigint as text. */
 function numbered({ seq, data, sum, at, author }: Row): SurveyedRow {
   return { seq: Number(seq), data, sum: sum === null ? null : Number(sum), at: Number(at), author };
-}
-
-async function openMoment(pool: PostgresPool): Promise<Moment> {
-  const opened = Promise.withResolvers<Query>();
-  const closing = Promise.withResolvers<void>();
-  const session = pool.run(async (query) => {
-    await query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    opened.resolve(query);
-    await closing.promise;
-    await query("COMMIT");
-  });
-  session.catch(opened.reject);
-  const end = async (): Promise<void> => {
-    closing.resolve();
-    await session;
-  };
-  return { query: await opened.promise, end };
-}
-
-async function ensureStore(query: Query): Promise<void> {
-  const [found] = await query<{ exists: boolean }>(
-    "SELECT to_regclass('collab_schema') IS NOT NULL AS exists",
-  );
-  if (!found?.exists) throw new StorageError("The database is no store: it has no table collab_schema");
-  const [row] = await query<{ version: number }>("SELECT version FROM collab_schema");
-  if ((row?.version ?? 0) > POSTGRES_SCHEMA_VERSION) {
-    throw new StorageError(
-      `The database has schema version ${row?.version}, written by a newer version of this server; this one knows ${POSTGRES_SCHEMA_VERSION}`,
-    );
-  }
 }

@@ -9,6 +9,7 @@ import { StorageError } from "../storage/store.ts";
 
 /** What SQLite puts beside a file; left there, it would be taken for the new file's. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
+const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 export interface DraftOptions {
@@ -39,8 +40,7 @@ export async function writeThroughDraft({ path, force, write, beforeRename }: Dr
     fsync(draft);
     beforeRename?.();
     if (force) renameSync(draft, path);
-    // Not a rename: that would replace what somebody else has put there meanwhile.
-    else linkSync(draft, path);
+    else moveToFree(draft, path);
     fsync(dirname(resolve(path)));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") ensureFree(path);
@@ -48,6 +48,18 @@ export async function writeThroughDraft({ path, force, write, beforeRename }: Dr
   } finally {
     undo();
     discard();
+  }
+}
+
+/** Not by renaming where that can be helped: it would replace what somebody else has put there meanwhile. */
+function moveToFree(draft: string, path: string): void {
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    // exFAT and many network disks, where people keep backups, know no hard links.
+    if (!NO_HARD_LINKS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    ensureFree(path);
+    renameSync(draft, path);
   }
 }
 

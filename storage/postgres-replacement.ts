@@ -80,6 +80,8 @@ async function fill(
   const total = await backup.countRooms();
   let done = 0;
   for await (const name of backup.roomNames()) {
+    if (name !== storableText(name))
+      throw new StorageError(`Postgres cannot hold the name ${JSON.stringify(name)}`);
     const { snapshot, rows } = await backup.room(name);
     if (snapshot) await query("INSERT INTO documents (name, data) VALUES ($1, $2)", [name, snapshot]);
     for (const { seq, data, at, author, sum } of rows) {

@@ -1,5 +1,6 @@
 import { linkSync, symlinkSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../support/client.ts";
@@ -11,6 +12,7 @@ import { until } from "../support/until.ts";
 
 const ROOMS = ["room-0", "room-1", "room-2"];
 const BACKUPS = 3;
+const noHardLinks = fileURLToPath(new URL("../support/no-hard-links.mjs", import.meta.url));
 
 test("[B1] every edit acknowledged before a backup began is in it, while the server goes on writing", async () => {
   const { url } = tempDatabase();
@@ -85,6 +87,17 @@ test("[B1] a file that somebody has open, or that has a -wal beside it, is not r
     stderr: expect.stringContaining("-wal"),
   });
   expect(existsSync(alone)).toBe(false);
+});
+
+test("[B1] a disk without hard links takes a backup, and keeps what is there", async () => {
+  const { url, file } = await smallStore();
+  const env = { DATABASE_URL: url, NODE_OPTIONS: `--import ${noHardLinks}` };
+  expect(await startCommand("backup", [file], env).ended).toMatchObject({ code: 0 });
+  expect(await storedText(`sqlite:${file}`, "room")).toBe("abc");
+  expect(await startCommand("backup", [file], env).ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("--force"),
+  });
 });
 
 test("[B1] the store itself, and a store in memory, are refused", async () => {

@@ -1,10 +1,13 @@
 /** The commands on a real Postgres. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { Diagnosis } from "../../commands/diagnosis.ts";
+import { openSurvey } from "../../storage/open-survey.ts";
+import { replacePostgresRooms } from "../../storage/postgres-replacement.ts";
+import { StorageError } from "../../storage/store.ts";
 import { connect } from "../support/client.ts";
-import { runCommand } from "../support/command.ts";
+import { runCommand, startCommand } from "../support/command.ts";
 import { PASSWORD } from "../support/postgres-cluster.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { startProcess } from "../support/server-process.ts";
@@ -149,6 +152,52 @@ test("[B4] [B5] rooms go out of and into Postgres", async () => {
   writeFileSync(join(folder, "copy.bin"), bytes);
   expect(await runCommand("import", url, folder)).toMatchObject({ code: 0 });
   expect(await storedText(url, "copy")).toBe("ab");
+});
+
+test("[B4] a name that Postgres cannot hold is left behind alone", async () => {
+  const url = postgres.newDatabase();
+  const source = tempDatabase();
+  for (const room of ["a\0b", "sound"]) await storeText(source.url, room, ["x"]);
+  const env = { DATABASE_URL: url, ROOM_NAME_PATTERN: "[^/]+" };
+  expect(await startCommand("import", [source.path], env).ended).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("Imported 1 rooms"),
+    stderr: expect.stringContaining('Left behind: "a\\u0000b"'),
+  });
+  expect(await storedText(url, "sound")).toBe("x");
+  expect(await runCommand("restore", url, "--force", source.path)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('"a\\u0000b"'),
+  });
+  expect(await storedText(url, "sound")).toBe("x");
+});
+
+test("[B2] a restore into Postgres that is cut off changes nothing, and the next one works", async () => {
+  const url = postgres.newDatabase();
+  await storeText(url, "former", ["precious"]);
+  const source = tempDatabase();
+  await storeText(source.url, "room", ["backup"]);
+  const backup = await openSurvey(source.url);
+  onTestFinished(() => backup.close());
+  const replaced = replacePostgresRooms({
+    databaseUrl: url,
+    backup: {
+      ...backup,
+      async *quarantine() {
+        yield* backup.quarantine();
+        await postgres.terminateBackends(url);
+      },
+    },
+    force: true,
+    onProgress: () => {},
+  });
+  await expect(replaced).rejects.toThrow(StorageError);
+  expect(await storedText(url, "former")).toBe("precious");
+  expect(await storedText(url, "room")).toBe("");
+  const schemas = "SELECT FROM pg_namespace WHERE nspname LIKE 'before_restore%'";
+  expect(await postgres.query(url, schemas)).toEqual([]);
+  expect(await runCommand("restore", url, "--force", source.path)).toMatchObject({ code: 0 });
+  expect(await storedText(url, "room")).toBe("backup");
 });
 
 async function diagnosed(url: string): Promise<Diagnosis> {

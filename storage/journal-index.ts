@@ -22,6 +22,7 @@ const STALE_ROWS_KEPT = 50_000;
 export const SUM_OF_OWN_ROW = "iif(name_sum <> $nameSum, -1, sum) AS sum";
 
 export interface JournalIndexOptions {
+  /** Knows `checksum` (`defineChecksum`). */
   readonly db: Database.Database;
   /** What of a row is read, in SQL; `$nameSum` stands for the checksum of the room's name. */
   readonly columns: string;
@@ -54,7 +55,9 @@ export class JournalIndex<Row extends { readonly seq: number }> {
       )
       .raw();
     this.#selectRows = db.prepare(
-      `SELECT ${columns} FROM journal WHERE seq IN (SELECT value FROM json_each($seqs)) AND name = $room ORDER BY seq`,
+      // The second way is for a name that a flipped bit has made no text: it reads as another, which equals it nowhere else.
+      `SELECT ${columns} FROM journal WHERE seq IN (SELECT value FROM json_each($seqs))
+         AND (name = $room OR checksum(name) = $nameSum) ORDER BY seq`,
     );
   }
 

@@ -8,11 +8,12 @@ import { SNAPSHOT_REASON, type RoomFaults, type StoreRepair } from "./store-surv
 export function openSqliteRepair(path: string): StoreRepair {
   const file = openSqliteFile(path, { mustExist: true });
   const { db } = file;
-  const keepRow = db.prepare<[string, number, number, string]>(
+  // By number alone, which no other row ever has: a name that is no text any more equals nothing.
+  const keepRow = db.prepare<[string, number, number]>(
     `INSERT OR IGNORE INTO quarantine (seq, name, data, at, author, sum, reason, set_aside_at)
-     SELECT seq, name, data, at, author, sum, ?, ? FROM journal WHERE seq = ? AND name = ?`,
+     SELECT seq, name, data, at, author, sum, ?, ? FROM journal WHERE seq = ?`,
   );
-  const deleteRow = db.prepare<[number, string]>("DELETE FROM journal WHERE seq = ? AND name = ?");
+  const deleteRow = db.prepare<[number]>("DELETE FROM journal WHERE seq = ?");
   // Numbers below zero, going down: those of journal rows are all above it.
   const keepSnapshot = db.prepare<{ reason: string; now: number; room: string; data: Uint8Array }>(
     `INSERT INTO quarantine (seq, name, data, at, author, sum, reason, set_aside_at)
@@ -30,8 +31,8 @@ export function openSqliteRepair(path: string): StoreRepair {
     const now = Date.now();
     let moved = 0;
     for (const { seq, reason } of rows) {
-      keepRow.run(reason, now, seq, room);
-      moved += deleteRow.run(seq, room).changes;
+      keepRow.run(reason, now, seq);
+      moved += deleteRow.run(seq).changes;
     }
     if (snapshot) {
       const { data, reason } = snapshot;

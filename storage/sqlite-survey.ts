@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { JournalIndex, SUM_OF_OWN_ROW } from "./journal-index.ts";
+import { defineChecksum } from "./sqlite-integrity.ts";
 import { SQLITE_SCHEMA_VERSION } from "./sqlite-schema.ts";
 import type { QuarantinedRow, StoreSurvey, SurveyedRow } from "./store-survey.ts";
 import { StorageError } from "./store.ts";
@@ -37,6 +38,7 @@ export function openSqliteSurvey(path: string): StoreSurvey {
 }
 
 function surveyOf(db: Database.Database, path: string): StoreSurvey {
+  defineChecksum(db);
   const version = db.pragma("user_version", { simple: true }) as number;
   if (version > SQLITE_SCHEMA_VERSION) {
     throw new StorageError(

@@ -18,8 +18,12 @@ export function checkpoint(path: string): void {
   inDatabase(path, (db) => db.pragma("wal_checkpoint(TRUNCATE)"));
 }
 
-/** Flips the lowest bit of the first byte of `mark`, which stands in the file once, or once in the given table's or index' root page. */
-export function flipBit(path: string, mark: string, root?: string): void {
+/** Flips a bit, the lowest if not said otherwise, of the first byte of `mark`, which stands in the file once, or once in the given table's or index' root page. */
+export function flipBit(
+  path: string,
+  mark: string,
+  { root, bit = 0x01 }: { readonly root?: string; readonly bit?: number } = {},
+): void {
   const bytes = readFileSync(path);
   const pageBytes = bytes.readUInt16BE(16);
   const page = root === undefined ? null : rootPage(path, root);
@@ -27,14 +31,14 @@ export function flipBit(path: string, mark: string, root?: string): void {
   const at = bytes.indexOf(mark, from);
   expect(at, `${mark} in the file`).toBeGreaterThanOrEqual(from);
   expect(at).toBeLessThan(to);
-  flipAt(path, at);
+  flipAt(path, at, bit);
 }
 
-export function flipAt(path: string, offset: number): void {
+export function flipAt(path: string, offset: number, bit = 0x01): void {
   const byte = readFileSync(path).readUInt8(offset);
   // Not readFile and writeFile of the whole: the server may have the file open, and it must stay the same one.
   const descriptor = openSync(path, "r+");
-  writeSync(descriptor, Buffer.of(byte ^ 1), 0, 1, offset);
+  writeSync(descriptor, Buffer.of(byte ^ bit), 0, 1, offset);
   closeSync(descriptor);
 }
 

@@ -1,3 +1,4 @@
+import type Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { openSqliteStore } from "../../storage/sqlite-store.ts";
 import { Writer } from "../storage/store-contract.ts";
@@ -64,32 +65,40 @@ test("[S3] a flipped bit in the index of the snapshots is refused at the start: 
   const { path, url, scene } = await stored(true);
   await scene.compactByOrderlyStop();
   checkpoint(path);
-  flipBit(path, "room", "sqlite_autoindex_documents_1");
+  flipBit(path, "room", { root: "sqlite_autoindex_documents_1" });
   await expectStartRefused(url, /rows of documents are not in its index/);
-  flipBit(path, "soom", "sqlite_autoindex_documents_1");
+  flipBit(path, "soom", { root: "sqlite_autoindex_documents_1" });
   await scene.expectNothingLost();
 });
 
 test("[S3] a flipped bit in the room of a journal row is refused at the start: its room would have a hole, and another one its edits", async () => {
   const { path, url, scene } = await stored(true);
-  flipBit(path, "room", "journal");
+  flipBit(path, "room", { root: "journal" });
   await expectStartRefused(url, /1 rows of journal are not under the room/);
-  flipBit(path, "soom", "journal");
+  flipBit(path, "soom", { root: "journal" });
   await scene.expectNothingLost();
 });
 
-test("[B3] a journal row that is not under its room is found, and set aside, after which the server starts", async () => {
-  const { path, url } = await stored(true);
-  flipBit(path, "room", "journal");
-  const found = await runCommand("doctor", url);
-  expect([found.code, found.stdout]).toEqual([
-    1,
-    expect.stringMatching(/"soom": journal row \d+: its checksum/),
-  ]);
-  expect((await runCommand("doctor", url, "--repair")).code).toBe(0);
-  expect(inDatabase(path, (db) => db.prepare("SELECT name FROM quarantine").pluck().all())).toEqual(["soom"]);
-  await startProcess({ DATABASE_URL: url });
-});
+test.for([
+  ["is another name", "soom"],
+  ["is no text any more", "\ufffdoom"],
+] as const)(
+  "[B3] a journal row whose room %s is found, and set aside, after which the server starts",
+  async ([, read]) => {
+    const { path, url } = await stored(true);
+    flipBit(path, "room", { root: "journal", bit: read === "soom" ? 0x01 : 0x80 });
+    await expectStartRefused(url, /1 rows of journal are not under the room/);
+    const found = await runCommand("doctor", url);
+    expect([found.code, found.stdout]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`"${read}": journal row \\d+: its checksum`)),
+    ]);
+    expect((await runCommand("doctor", url, "--repair")).code).toBe(0);
+    const aside = (db: Database.Database): unknown => db.prepare("SELECT name FROM quarantine").pluck().all();
+    expect(inDatabase(path, aside)).toEqual([read]);
+    await startProcess({ DATABASE_URL: url });
+  },
+);
 
 test("[S10] a journal row whose room is damaged under the server is set aside, not merged into another room", async () => {
   const { path } = tempDatabase();
@@ -104,7 +113,7 @@ test("[S10] a journal row whose room is damaged under the server is set aside, n
 
 test.for([
   ["the header", (path: string) => flipAt(path, 0)],
-  ["the room of a row", (path: string) => flipBit(path, "room", "journal")],
+  ["the room of a row", (path: string) => flipBit(path, "room", { root: "journal" })],
 ] as const)(
   "[S2] a flipped bit in %s under the server: it goes on, and after a crash shows all or refuses to start",
   async ([, flip]) => {

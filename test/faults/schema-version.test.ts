@@ -108,7 +108,7 @@ test("[S12] an index of the journal that shows damage keeps its file from being 
   const { path, url } = tempDatabase();
   writeThirdVersion(path);
   checkpoint(path);
-  flipBit(path, "room", "journal_by_name");
+  flipBit(path, "room", { root: "journal_by_name" });
   await expectStartRefused(url, /1 rows of journal are not in its index/);
   expect(inDatabase(path, (db) => db.pragma("user_version", { simple: true }))).toBe(3);
 });

@@ -1,6 +1,7 @@
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { JournalIndex } from "../../storage/journal-index.ts";
+import { defineChecksum } from "../../storage/sqlite-integrity.ts";
 import { openSqliteStore } from "../../storage/sqlite-store.ts";
 import type { Store } from "../../storage/store.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
@@ -17,6 +18,7 @@ function opened(path: string): Store {
 function indexOn(path: string): JournalIndex<{ seq: number }> {
   const db = new Database(path);
   onTestFinished(() => void db.close());
+  defineChecksum(db);
   return new JournalIndex({ db, columns: "seq", staleRowsKept: STALE_ROWS_KEPT });
 }
 

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { openStore } from "../../storage/open-store.ts";
 import { occupy, StoreBroken } from "../../storage/sqlite-occupation.ts";
@@ -22,6 +23,8 @@ import { startProcess } from "../support/server-process.ts";
 import { storedText, storeText, tamper } from "../support/stored-room.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
+
+const killAtFileCall = fileURLToPath(new URL("../support/kill-at-file-call.mjs", import.meta.url));
 
 test("[B2] a server opens what was restored, with every room", async () => {
   const { file } = await backup();
@@ -96,6 +99,29 @@ test("[B2] edits of a store that was killed, which are in its -wal alone, are ke
   expect(await storedText(url, "room")).toBe("backup");
 });
 
+test("[B2] kill -9 at any step of a restore leaves the former store or the backup, whole, and the former rooms", async () => {
+  const { file } = await backup();
+  const outcomes: string[] = [];
+  for (let call = 0; ; call++) {
+    const { path, url } = await killedStore("former");
+    const env = {
+      DATABASE_URL: url,
+      KILL_AT_FILE_CALL: String(call),
+      NODE_OPTIONS: `--import ${killAtFileCall}`,
+    };
+    const { code } = await startCommand("restore", ["--force", file], env).ended;
+    const text = await storedText(url, "room");
+    outcomes.push(text);
+    // While both names are the former file's it is the same one.
+    const former = text === "former" ? path : keptAside(path)[0];
+    expect(await storedText(`sqlite:${former}`, "room")).toBe("former");
+    if (code === 0) break;
+    expect(await runCommand("restore", url, "--force", file)).toMatchObject({ code: 0 });
+    expect(await storedText(url, "room")).toBe("backup");
+  }
+  expect(outcomes).toEqual(["former", "former", "former", "former", "backup", "backup"]);
+}, 60_000);
+
 test("[B2] a store that is broken is kept aside with all its files, and its -wal does not get into the new one", async () => {
   const { file } = await backup();
   const { path, url } = tempDatabase();
@@ -169,6 +195,17 @@ test("[B2] a backup that is not all readable is refused, with --force too, and t
   expect(await storedText(url, "former")).toBe("precious");
   expect(keptAside(path)).toEqual([]);
 }, 60_000);
+
+/** A room whose edits are in the -wal alone, as after a kill. */
+async function killedStore(text: string): Promise<{ readonly path: string; readonly url: string }> {
+  const running = tempDatabase();
+  const store = openStore({ databaseUrl: running.url });
+  await store.append([new Writer().insert("room", text)]);
+  const killed = tempDatabase();
+  for (const suffix of ["", "-wal"]) copyFileSync(`${running.path}${suffix}`, `${killed.path}${suffix}`);
+  await store.close();
+  return killed;
+}
 
 async function backup(): Promise<{ readonly file: string }> {
   const { url } = tempDatabase();

@@ -7,7 +7,7 @@ import type { SurveyedRoom } from "../storage/store-survey.ts";
 import { StorageError } from "../storage/store.ts";
 import { EXIT_CODES_HELP, runCommand, UsageError } from "./command.ts";
 import { writeThroughDraft } from "./draft-file.ts";
-import { jsonValue, rootTypesOf } from "./root-types.ts";
+import { jsonText, rootTypesOf } from "./root-types.ts";
 import { bytesText, roomText } from "./wording.ts";
 
 const help = `
@@ -66,7 +66,7 @@ await runCommand({
     const data =
       format === "update"
         ? Y.encodeStateAsUpdate(document)
-        : `${JSON.stringify({ room, roots: rootTypesOf(document) }, jsonValue, 2)}\n`;
+        : `${jsonText({ room, roots: rootTypesOf(document) })}\n`;
     if (output === undefined) {
       process.stdout.write(data);
     } else {

@@ -61,30 +61,44 @@ function textValue(text: Y.Text): Pick<RootType, "value" | "delta"> {
 function kindOf(type: Root): Guess {
   // oxlint-disable-next-line no-underscore-dangle -- Yjs 13.6 has no public way to an untyped root's content
   const { _start: first, _map: keys } = type;
+  let firstGuess: Guess | null = null;
   for (let item = first; item !== null; item = item.right) {
     if (item.deleted) continue;
-    const { content } = item;
-    // Only a text has characters and formats, only an array has plain values.
-    if (content instanceof Y.ContentString || content instanceof Y.ContentFormat) {
-      return { kind: "text", isGuess: false };
-    }
-    // An embed may be an array's too; a text with nothing but embeds is the likelier one.
-    if (content instanceof Y.ContentEmbed) return { kind: "text", isGuess: true };
-    if (content instanceof Y.ContentType && isXml(content.type)) return { kind: "xml", isGuess: true };
-    return { kind: "array", isGuess: content instanceof Y.ContentType };
+    const guess = kindByContent(item.content);
+    if (!guess.isGuess) return guess;
+    firstGuess ??= guess;
   }
+  if (firstGuess) return firstGuess;
   // Keys without a sequence: a map, unless it is the attributes of an empty element.
   if (keys.size > 0) return { kind: "map", isGuess: false };
   // Everything in it is deleted.
   return { kind: "unknown", isGuess: true };
 }
 
+function kindByContent(content: Y.Item["content"]): Guess {
+  // Only a text has characters and formats, only an array has plain values.
+  if (content instanceof Y.ContentString || content instanceof Y.ContentFormat) {
+    return { kind: "text", isGuess: false };
+  }
+  // An embed may be an array's too; a text with nothing but embeds is the likelier one.
+  if (content instanceof Y.ContentEmbed) return { kind: "text", isGuess: true };
+  if (content instanceof Y.ContentType && isXml(content.type)) return { kind: "xml", isGuess: true };
+  return { kind: "array", isGuess: content instanceof Y.ContentType };
+}
+
 function isXml(type: unknown): boolean {
   return type instanceof Y.XmlFragment || type instanceof Y.XmlText || type instanceof Y.XmlHook;
 }
 
-/** For JSON.stringify: bytes as base64, and whole numbers that JSON has no room for as text. */
-export function jsonValue(_key: string, value: unknown): unknown {
+/** Bytes as base64, whole numbers that JSON has no room for as text, and of a subdocument its guid, because its content is elsewhere. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, replaced, 2);
+}
+
+function replaced(this: unknown, key: string, value: unknown): unknown {
+  // Here `value` is already what a subdocument's own toJSON makes of it: nothing.
+  const original = (this as Readonly<Record<string, unknown>>)[key];
+  if (original instanceof Y.Doc) return { subdocument: original.guid };
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   return typeof value === "bigint" ? value.toString() : value;
 }

@@ -32,6 +32,9 @@ test("[B5] as JSON every root type is there, with its kind, and where that is a 
   doc.getText("emptied").insert(0, "x");
   doc.getText("emptied").delete(0, 1);
   doc.getMap("__proto__").set("a", 1);
+  doc.getText("card first").insert(0, "text");
+  doc.getText("card first").insertEmbed(0, new Y.Map([["card", 1]]));
+  doc.getMap("subdocument").set("notes", new Y.Doc({ guid: "notes-1" }));
   const { url } = tempDatabase();
   const store = openStore({ databaseUrl: url });
   await store.append([{ room: "room", update: Y.encodeStateAsUpdate(doc), at: Date.now(), author: "" }]);
@@ -52,10 +55,15 @@ test("[B5] as JSON every root type is there, with its kind, and where that is a 
         delta: [{ insert: "bold", attributes: { bold: true } }],
       },
     ],
+    [
+      "card first",
+      { kind: "text", isGuess: false, value: "text", delta: [{ insert: { card: 1 } }, { insert: "text" }] },
+    ],
     ["emptied", { kind: "unknown", isGuess: true, value: null }],
     ["map", { kind: "map", isGuess: false, value: { key: { nested: [1, null] }, bytes: "AQI=" } }],
     ["maps", { kind: "array", isGuess: true, value: [{ a: 1 }] }],
     ["plain", { kind: "text", isGuess: false, value: "plain" }],
+    ["subdocument", { kind: "map", isGuess: false, value: { notes: { subdocument: "notes-1" } } }],
     ["xml", { kind: "xml", isGuess: true, value: "<p></p>" }],
   ]);
 });

@@ -25,7 +25,7 @@ type NamePage = Database.Statement<{ after: Uint8Array }, StoredName>;
  */
 export function openSqliteSurvey(path: string): StoreSurvey {
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats) throw new StorageError(`There is no file ${path}`);
+  if (!stats?.isFile()) throw new StorageError(`There is no file ${path}`);
   // Not to be opened, not even for reading: SQLite deletes the -wal of an empty database, and it may be all that is left of the rooms.
   if (stats.size === 0) throw new StorageError(`${path} has 0 bytes`);
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: LOCK_WAIT_MS });

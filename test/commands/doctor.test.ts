@@ -8,7 +8,7 @@ import { connect } from "../support/client.ts";
 import { runCommand, startCommand } from "../support/command.ts";
 import { startProcess } from "../support/server-process.ts";
 import { storedText, storeText, tamper } from "../support/stored-room.ts";
-import { tempDatabase } from "../support/temp-dir.ts";
+import { tempDatabase, tempDir } from "../support/temp-dir.ts";
 
 test("[B3] a sound store is said to be sound while a server runs on it", async () => {
   const { url } = tempDatabase();
@@ -122,6 +122,14 @@ test("[B3] what cannot be opened is exit code 2, in one line", async () => {
     expect([url, code, stdout]).toEqual([url, 2, ""]);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
+});
+
+test("[B3] a folder is no store, not a broken disk", async () => {
+  const url = `sqlite:${tempDir()}`;
+  expect(await runCommand("doctor", url)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("no file"),
+  });
 });
 
 test("[B3] the -wal of a file that was cut off to nothing is still there after a look", async () => {

@@ -142,7 +142,7 @@ export async function startServer({
     sync: new SyncMessages({ rooms, log, answer }),
     log,
     heartbeat,
-    whenSaved: (room, callback) => journal.whenSaved(room, callback),
+    whenSaved: (...parameters) => journal.whenSaved(...parameters),
     state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
   });
   const port = await listen(httpServer, config).catch(async (error: unknown) => {

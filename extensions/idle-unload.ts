@@ -50,7 +50,9 @@ export function idleUnload({ idleMs, hold }: IdleUnloadOptions): IdleUnload {
 
     // A connection holds its room until its leave has been dealt with: Hocuspocus takes it off the document first, and still works on
     // its last messages then.
-    async connected({ documentName, socketId }) {
+    async connected({ connection, documentName, socketId }) {
+      // Gone already, while another extension's hook took its time: nobody would let go of the hold.
+      if (!connection.document.hasConnection(connection)) return;
       const key = `${socketId}/${documentName}`;
       const holds = inside.get(key);
       if (holds) holds.push(hold(documentName));

@@ -106,11 +106,14 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
 
   return {
     extensionName: "persistence",
+    // Before a team's extensions: what they put into a document at its load is an edit like others. One that came first would not be in
+    // the journal, and all that builds on it could not be read again.
+    priority: 5000,
 
     async onLoadDocument({ document, documentName }) {
       // A document that was discarded (`Rooms.discard`) may have left edits on their way to the disk.
       if (journal.trouble) throw new Refusal(closeReasons.storageUnavailable, "Edits cannot be saved");
-      await new Promise<void>((resolve) => journal.whenSaved(documentName, resolve));
+      await new Promise<void>((resolve) => journal.whenSaved(documentName, { saved: () => resolve() }));
       const { snapshot, updates, unreadable } = await store.load(documentName).catch((error: unknown) => {
         throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
       });

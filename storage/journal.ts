@@ -20,10 +20,17 @@ const FIRST_RETRY_MS = 100;
 /** Short enough that saving goes on within seconds of the disk's return. */
 const LONGEST_RETRY_MS = 5000;
 
+/** Somebody who waits for edits to be durable. */
+export interface SavedWaiter {
+  /** @param count of those waited for, as it was given. */
+  saved(count: number): void;
+}
+
 interface Batch {
   readonly entries: JournalEntry[];
   readonly rooms: Set<string>;
-  readonly onCommitted: (() => void)[];
+  /** With counts, and not one by one: a client may wait for a known edit again and again, as long as the trouble lasts. */
+  readonly waiters: Map<SavedWaiter, number>;
 }
 
 export interface JournalEvents {
@@ -52,6 +59,7 @@ export class Journal {
   readonly #unsaved = new Map<string, Batch>();
   readonly #idle: (() => void)[] = [];
   #gathering = emptyBatch();
+  #underWay = emptyBatch();
   #writing = false;
   #lastCommitAt = -COMMIT_INTERVAL_MS;
   #commitNow: () => void = () => {};
@@ -87,11 +95,19 @@ export class Journal {
     }
   }
 
-  /** Calls back once everything appended to the room so far is durable: at once if it is. */
-  whenSaved(room: string, callback: () => void): void {
-    const batch = this.#unsaved.get(room);
-    if (batch) batch.onCommitted.push(callback);
-    else callback();
+  /** Tells the waiter once everything appended to the room so far is durable: at once if it is. */
+  whenSaved(room: string, waiter: SavedWaiter, count = 1): void {
+    const waiters = this.#unsaved.get(room)?.waiters;
+    if (waiters) waiters.set(waiter, (waiters.get(waiter) ?? 0) + count);
+    else waiter.saved(count);
+  }
+
+  /** The room's updates that are not durable yet. */
+  unsavedUpdates(room: string): readonly Uint8Array[] {
+    if (!this.#unsaved.has(room)) return [];
+    return [...this.#underWay.entries, ...this.#gathering.entries]
+      .filter((entry) => entry.room === room)
+      .map((entry) => entry.update);
   }
 
   /** Resolves when nothing is uncommitted. Waits as long as the trouble lasts: the caller sets the deadline. */
@@ -102,11 +118,12 @@ export class Journal {
   async #writeAll(): Promise<void> {
     while (this.#gathering.entries.length > 0) {
       await this.#nextCommit();
-      const batch = this.#gathering;
+      const batch = (this.#underWay = this.#gathering);
       this.#gathering = emptyBatch();
       await this.#commit(batch);
+      this.#underWay = emptyBatch();
       for (const { update } of batch.entries) this.#unsavedBytes -= update.byteLength;
-      for (const callback of batch.onCommitted) callback();
+      for (const [waiter, count] of batch.waiters) waiter.saved(count);
       for (const room of batch.rooms) {
         // A newer batch may hold the room's later updates.
         if (this.#unsaved.get(room) !== batch) continue;
@@ -150,5 +167,5 @@ export class Journal {
 }
 
 function emptyBatch(): Batch {
-  return { entries: [], rooms: new Set(), onCommitted: [] };
+  return { entries: [], rooms: new Set(), waiters: new Map() };
 }

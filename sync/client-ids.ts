@@ -3,6 +3,7 @@
  * writes elements with somebody else's id makes that one's next edits count as known, and they are gone without a word.
  */
 import * as Y from "yjs";
+import { ClientSocket } from "../transport/client-socket.ts";
 import type { Member } from "./replies.ts";
 import type { UpdateContents } from "./update-contents.ts";
 
@@ -23,8 +24,11 @@ export class ClientIds {
     for (const [client, end] of ends) {
       if (end <= Y.getState(member.document.store, client)) continue;
       const writer = writers?.get(client);
-      if (writer && writer !== member && isOther(writer, member))
+      if (writer && writer !== member && isOther(writer, member)) {
+        // Perhaps the same person, a guest after a change of network, whose old socket is not known to be dead yet.
+        if (writer.webSocket instanceof ClientSocket) writer.webSocket.probe();
         throw new Error("An update in the name of somebody else's client id");
+      }
       added.push(client);
     }
     return added;

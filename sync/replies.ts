@@ -23,7 +23,7 @@ export function sendState(member: Member, stateVector: Uint8Array): void {
 
 /** "Saved", for so many edits, as soon as it is true. */
 export function acknowledge(member: Member, count = 1): void {
-  if (member.webSocket instanceof ClientSocket) member.webSocket.acknowledge(member, count);
+  if (count > 0 && member.webSocket instanceof ClientSocket) member.webSocket.acknowledge(member, count);
 }
 
 /** "Not saved": the provider keeps counting the edit as unsynced. */

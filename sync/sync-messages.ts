@@ -11,45 +11,58 @@ import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Rooms } from "../lib/rooms.ts";
-import { askForState, sendState, type Member } from "./replies.ts";
+import { FirstSyncs, type FirstSyncsOptions } from "./first-syncs.ts";
+import { MemberQueue } from "./member-queue.ts";
+import type { Member } from "./replies.ts";
+import { StateQuestions } from "./state-questions.ts";
 import { UpdateIntake } from "./update-intake.ts";
 
 export interface SyncMessagesOptions {
   readonly rooms: Rooms;
   readonly log: Log;
-  /** Sends a client what it lacks, without the event loop's help; null where the document is small enough to be asked itself. */
-  readonly answer: (member: Member, stateVector: Uint8Array) => Promise<void> | null;
+  readonly answer: FirstSyncsOptions["answer"];
 }
 
 const hookNames: readonly HookName[] = ["beforeHandleMessage", "beforeSync", "afterHandleMessage"];
 
 export class SyncMessages {
   readonly #options: SyncMessagesOptions;
+  readonly #firstSyncs: FirstSyncs;
   readonly #intake: UpdateIntake;
-  /** Closed for what they sent; their socket may bring more before it is gone. */
+  readonly #queue = new MemberQueue();
+  /** Closed for what they sent: what still waits of them is not taken. */
   readonly #refused = new WeakSet<Member>();
-  readonly #queues = new WeakMap<Member, Promise<void>>();
   readonly #hasHooks: boolean;
 
   constructor(options: SyncMessagesOptions) {
     this.#options = options;
-    this.#intake = new UpdateIntake(options);
+    const questions = new StateQuestions();
+    this.#firstSyncs = new FirstSyncs({ ...options, questions });
+    this.#intake = new UpdateIntake({ ...options, questions });
     // Once: extensions are given with the configuration, and every message would ask for each of the three.
     this.#hasHooks = hookNames.some((name) => options.rooms.hasHook(name));
   }
 
   /** @param decoder of `message`, behind the message type. */
   receive(member: Member, message: Uint8Array, decoder: decoding.Decoder): void {
-    if (!this.#hasHooks) {
-      this.#attempt(member, decoder);
-      return;
+    if (this.#hasHooks)
+      this.#enqueue(member, message, () => this.#attemptWithHooks(member, message, decoder));
+    else this.#attempt(member, decoder);
+  }
+
+  /** A message of another type, which Hocuspocus handles: behind those Sync messages that came before it. */
+  pass(member: Member, message: Uint8Array): void {
+    const handle = (): void => member.handleMessage(message);
+    if (this.#queue.isWaiting(member)) this.#enqueue(member, message, handle);
+    else handle();
+  }
+
+  #enqueue(member: Member, message: Uint8Array, handle: () => Promise<void> | void): void {
+    try {
+      this.#queue.add(member, message.byteLength, handle);
+    } catch (error) {
+      this.#refuse(member, error);
     }
-    const release = this.#options.rooms.hold(member.document.name);
-    const queue = this.#queues.get(member) ?? Promise.resolve();
-    this.#queues.set(
-      member,
-      queue.then(() => this.#attemptWithHooks(member, message, decoder)).finally(release),
-    );
   }
 
   async #attemptWithHooks(member: Member, message: Uint8Array, decoder: decoding.Decoder): Promise<void> {
@@ -69,7 +82,7 @@ export class SyncMessages {
   }
 
   #attempt(member: Member, decoder: decoding.Decoder): void {
-    // What somebody wrote who has left meanwhile still counts.
+    // What somebody wrote who has left while it waited for hooks still counts.
     if (member.document.isDestroyed || this.#refused.has(member)) return;
     try {
       this.#handle(member, decoder);
@@ -83,7 +96,7 @@ export class SyncMessages {
     const payload = decoding.readVarUint8Array(decoder);
     switch (type) {
       case messageYjsSyncStep1:
-        this.#answer(member, payload);
+        this.#firstSyncs.answer(member, payload);
         break;
       case messageYjsSyncStep2:
         this.#intake.takeState(member, payload);
@@ -94,25 +107,6 @@ export class SyncMessages {
       default:
         throw new Error(`Sync message of unknown type ${type}`);
     }
-  }
-
-  #answer(member: Member, stateVector: Uint8Array): void {
-    const answered = this.#options.answer(member, stateVector);
-    if (!answered) {
-      askForState(member);
-      sendState(member, stateVector);
-      return;
-    }
-    // Asked afterwards: a provider whose own state has been acknowledged calls itself synced, whether or not it has the room's.
-    void answered
-      .catch((error: unknown) => {
-        const fields = { event: "answer-failed", room: member.document.name, err: error };
-        this.#options.log.warn(fields, "The store did not answer a first sync");
-        if (member.document.hasConnection(member)) sendState(member, stateVector);
-      })
-      .then(() => {
-        if (member.document.hasConnection(member)) askForState(member);
-      });
   }
 
   #refuse(member: Member, error: unknown): void {

@@ -12,19 +12,12 @@ const MAX_RUN_LENGTH = 2 ** 24;
 
 type Struct = ReturnType<typeof Y.decodeUpdate>["structs"][number];
 
-export interface DeletedRange {
-  readonly client: number;
-  /** Clock of the first deleted element. */
-  readonly start: number;
-  /** Clock after the last deleted element. */
-  readonly end: number;
-}
-
 export interface UpdateContents {
   readonly structs: readonly Struct[];
   /** For each client id with elements in the update: the clock after the last. */
   readonly ends: ReadonlyMap<number, number>;
-  readonly deletions: readonly DeletedRange[];
+  /** Deleted elements of each client id. As Yjs has read them: there may be millions in one message, and a copy would cost seconds. */
+  readonly deletions: ReturnType<typeof Y.decodeUpdate>["ds"]["clients"];
 }
 
 /** @throws Error when it is no update, is cut off, or claims what no editing can have made. */
@@ -32,24 +25,29 @@ export function readContents(update: Uint8Array): UpdateContents {
   // Decodes struct by struct: a count that the bytes do not bear out ends in an error before anything of that size is allocated.
   const { structs, ds } = Y.decodeUpdate(update);
   const ends = new Map<number, number>();
+  let next: Y.ID | null = null;
   for (const struct of structs) {
+    const { client, clock } = struct.id;
+    // Yjs takes the last block alone, so what is looked at here would not be what is applied.
+    if (next?.client === client ? clock !== next.clock : ends.has(client))
+      throw new Error("Two blocks of one client id");
+    next = Y.createID(client, clock + struct.length);
     if (isRun(struct) && struct.length > MAX_RUN_LENGTH)
       throw new Error(`A run of ${struct.length} elements`);
     if (struct instanceof Y.Skip) continue;
-    const { client, clock } = struct.id;
-    ends.set(client, Math.max(ends.get(client) ?? 0, clock + struct.length));
+    ends.set(client, clock + struct.length);
   }
-  const deletions: DeletedRange[] = [];
-  ds.clients.forEach((ranges, client) => {
-    for (const { clock, len } of ranges) deletions.push({ client, start: clock, end: clock + len });
-  });
-  return { structs, ends, deletions };
+  return { structs, ends, deletions: ds.clients };
 }
 
 /** Whether all elements of the update, and all that it deletes, are in the document. */
 export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContents): boolean {
   for (const [client, end] of ends) if (end > Y.getState(document.store, client)) return false;
-  return deletions.every(({ client, end }) => end <= Y.getState(document.store, client));
+  for (const [client, ranges] of deletions) {
+    const end = Y.getState(document.store, client);
+    if (!ranges.every(({ clock, len }) => clock + len <= end)) return false;
+  }
+  return true;
 }
 
 /**
@@ -57,15 +55,24 @@ export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContent
  * document there, which takes as long as the document is large; here it takes as long as what the client says was deleted.
  */
 export function isContained(document: Y.Doc, contents: UpdateContents): boolean {
-  return isIntegrated(document, contents) && contents.deletions.every((range) => isDeleted(document, range));
+  return (
+    isIntegrated(document, contents) &&
+    [...contents.deletions].every(([client, ranges]) =>
+      ranges.every((range) => isDeleted(document, client, range)),
+    )
+  );
 }
 
-function isDeleted({ store }: Y.Doc, { client, start, end }: DeletedRange): boolean {
-  for (let clock = start; clock < end;) {
+function isDeleted(
+  { store }: Y.Doc,
+  client: number,
+  { clock, len }: { clock: number; len: number },
+): boolean {
+  for (let at = clock; at < clock + len;) {
     // An Item, or a GC, which is deleted too.
-    const { id, length, deleted } = Y.getItem(store, Y.createID(client, clock));
+    const { id, length, deleted } = Y.getItem(store, Y.createID(client, at));
     if (!deleted) return false;
-    clock = id.clock + length;
+    at = id.clock + length;
   }
   return true;
 }

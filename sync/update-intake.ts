@@ -11,19 +11,19 @@ import { applyUpdate } from "./application.ts";
 import { ClientIds } from "./client-ids.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
-import { acknowledge, askForState, decline, type Member } from "./replies.ts";
+import { acknowledge, decline, type Member } from "./replies.ts";
+import type { StateQuestions } from "./state-questions.ts";
 import { isContained, isIntegrated, readContents } from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
   readonly log: Log;
+  readonly questions: StateQuestions;
 }
 
 export class UpdateIntake {
   readonly #options: UpdateIntakeOptions;
   readonly #clientIds = new ClientIds();
-  /** Acks that a member is owed for edits whose predecessors it has been asked for. */
-  readonly #owed = new WeakMap<Member, number>();
 
   constructor(options: UpdateIntakeOptions) {
     this.#options = options;
@@ -34,12 +34,12 @@ export class UpdateIntake {
    * @throws Error, or Refusal where the client's document can never be taken in.
    */
   takeEdit(member: Member, update: Uint8Array): void {
-    const { document } = member;
-    const contents = readContents(update);
     if (member.readOnly) {
       decline(member);
       return;
     }
+    const { document } = member;
+    const contents = readContents(update);
     const added = this.#clientIds.ensureOwn(contents, member);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
@@ -51,7 +51,7 @@ export class UpdateIntake {
     }
     // On top of something that never arrived: the client is asked for all it has, which is then taken as far as it goes.
     restorePending(document, before);
-    this.#owe(member);
+    this.#options.questions.owe(member);
   }
 
   /**
@@ -59,10 +59,12 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
+    const { questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
+    questions.answered(member);
     if (member.readOnly) {
-      if (isContained(document, contents)) acknowledge(member);
+      if (isContained(document, contents)) acknowledge(member, questions.settle(member));
       else decline(member);
       return;
     }
@@ -70,19 +72,9 @@ export class UpdateIntake {
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;
-    if (isIntegrated(document, contents) || wasPending(document, before, contents)) {
-      acknowledge(member, 1 + (this.#owed.get(member) ?? 0));
-      this.#owed.delete(member);
-      return;
-    }
-    restorePending(document, before);
-  }
-
-  /** Withholds an ack, and asks the client for what is missing: once, whatever it sends until it answers. */
-  #owe(member: Member): void {
-    const owed = this.#owed.get(member) ?? 0;
-    this.#owed.set(member, owed + 1);
-    if (owed === 0) askForState(member);
+    if (isIntegrated(document, contents) || wasPending(document, before, contents))
+      acknowledge(member, questions.settle(member));
+    else restorePending(document, before);
   }
 
   /** Returns whether the document is still there. */

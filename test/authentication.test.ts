@@ -186,7 +186,7 @@ test("[A7] a room name outside ROOM_NAME_PATTERN is refused for good", async () 
   await connect({ url: server.url, name: "a-Z_0.9:/x" }).synced();
 });
 
-test.for(["constructor", "__proto__", "toString", "hasOwnProperty"])(
+test.for(["constructor", "__proto__", "toString", "hasOwnProperty", "constructor\0session"])(
   "[A7] %s, which Hocuspocus would find in every plain object, is no room, and the socket's other rooms go on",
   async (name) => {
     const server = await startProcess();
@@ -202,6 +202,16 @@ test.for(["constructor", "__proto__", "toString", "hasOwnProperty"])(
     expect(client.close).toBeNull();
   },
 );
+
+test("[A7] a socket that addresses a room by its name is not let in there by name and session as well", async () => {
+  const server = await startProcess();
+  const client = await new RawClient(server.url).inside("room");
+  client.login("room\0session");
+  await client.refused("room\0session", "room-name-invalid");
+  client.login("other\0session");
+  await client.received("other\0session", MessageType.Auth);
+  expect(client.close).toBeNull();
+});
 
 test.for([
   ["401", "an unknown token", (token: string) => `${token}x`, "task-list-1", "token-invalid"],

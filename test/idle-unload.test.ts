@@ -208,3 +208,22 @@ test("[U4] a late unload of a room does not take its successor along", async () 
   expect(server.rooms.documents.get("room")).toBe(document);
   await direct.disconnect();
 });
+
+test("[U4] a visit that ends while a team's hook still welcomes it holds nothing", async () => {
+  const welcome = Promise.withResolvers<void>();
+  const welcomed = Promise.withResolvers<void>();
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
+    { priority: 20_000, connected: () => welcome.promise },
+    { priority: 1, connected: async () => welcomed.resolve() },
+  ]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  await until("in the room", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
+  client.socket.terminate();
+  await until("unloaded", () => server.rooms.documents.size === 0);
+  welcome.resolve();
+  await welcomed.promise;
+  const next = await connect({ url: server.url, name: "room" }).synced();
+  next.leave();
+  await until("unloaded again", () => server.rooms.documents.size === 0);
+});

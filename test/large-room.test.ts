@@ -10,11 +10,11 @@ import { RawClient } from "./support/raw-client.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
 
-/** About 1 MB in 4,000 tasks. */
-async function largeRoom(server: Composition): Promise<Client> {
-  const author = await connect({ url: server.url, name: "room" }).saved();
+/** 4,000 tasks of so many kB, about. */
+async function largeRoom(server: Composition, name = "room", kilobytes = 0.25): Promise<Client> {
+  const author = await connect({ url: server.url, name }).saved();
   author.doc.transact(() => {
-    for (let i = 0; i < 4000; i++) author.tasks.set(`task-${i}`, `${i} `.repeat(50));
+    for (let i = 0; i < 4000; i++) author.tasks.set(`task-${i}`, `${i} `.repeat(kilobytes * 200));
   });
   return author.saved();
 }
@@ -79,6 +79,67 @@ test("[S18] while the store is in trouble the document itself answers", async ()
   await until("the room", () => visitor.messages.some(({ byteLength }) => byteLength > 500_000));
   other.exec("ROLLBACK");
   await author.saved();
+});
+
+test("[S18] an edit on its way to the disk is in the answer, whether the disk takes it or not", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  const disk = Promise.withResolvers<void>();
+  const append = server.store.append.bind(server.store);
+  server.store.append = (entries) => disk.promise.then(() => append(entries));
+  onTestFinished(() => disk.resolve());
+  author.tasks.set("unsaved", "x");
+  await until("applied", () => server.rooms.documents.get("room")?.getMap("tasks").has("unsaved"));
+  const joiner = await connect({ url: server.url, name: "room" }).synced();
+  expect(joiner.tasks.size).toBe(author.tasks.size);
+});
+
+test("[S18] a question that is none closes the socket that sent it, also where the store would have been asked", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  await server.store.compact("room");
+  const client = await new RawClient(server.url).inside("room");
+  client.firstSync("room", Uint8Array.of(5, 5));
+  expect(await client.closed()).toMatchObject({ code: 4205 });
+  author.tasks.set("after", "x");
+  await author.saved();
+});
+
+test("[S18] a flood of questions is answered once or twice, and keeps nobody else waiting", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  await largeRoom(server);
+  const client = await new RawClient(server.url).inside("room");
+  client.messages.length = 0;
+  for (let i = 0; i < 500; i++) client.firstSync("room");
+  await connect({ url: server.url, name: "room" }).synced();
+  // A barrier behind the last answer.
+  await client.received("room", MessageType.Sync);
+  client.update("room", Y.encodeStateAsUpdate(new Y.Doc()));
+  await until("an ack", () => client.acksTo("room") > 0);
+  expect(client.messages.filter(({ byteLength }) => byteLength > 500_000).length).toBeLessThanOrEqual(2);
+});
+
+test("[T9] several large rooms are sent to one client after each other, and not more than it reads", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url, MAX_BUFFERED_BYTES: "1048576" });
+  const rooms = ["room", "room-b", "room-c", "room-d"];
+  // Together far more than the kernel takes in.
+  for (const room of rooms) await largeRoom(server, room, 1.5);
+  const client = await new RawClient(server.url).opened();
+  client.socket.pause();
+  for (const room of rooms) client.login(room);
+  await until("let in", () =>
+    rooms.every((room) => server.rooms.documents.get(room)?.connections.size === 2),
+  );
+  for (const room of rooms) client.firstSync(room);
+  // A barrier: the server has taken the questions, and a newcomer's after them.
+  await connect({ url: server.url, name: "room" }).synced();
+  client.socket.resume();
+  for (const room of rooms) await client.received(room, MessageType.Sync);
+  expect(client.close).toBeNull();
 });
 
 test("[S10] a damaged row of a large room that a joiner's answer comes upon is told of as well", async () => {

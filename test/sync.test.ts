@@ -2,47 +2,15 @@
 import { MessageType, OutgoingMessage } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { describe, expect, test } from "vitest";
-import { messageYjsSyncStep2 } from "y-protocols/sync";
 import * as Y from "yjs";
 import { connect } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { until } from "./support/until.ts";
+import { typed } from "./support/updates.ts";
 
-/** In the room, with its first sync behind it. */
-async function inside(server: Composition, room = "room"): Promise<RawClient> {
-  const client = await new RawClient(server.url).opened();
-  client.login(room);
-  client.firstSync(room);
-  await client.received(room, MessageType.Sync);
-  return client;
-}
-
-function acksTo(client: RawClient, room = "room"): number {
-  const ack = new OutgoingMessage(room).writeSyncStatus(true).toUint8Array();
-  return client.messages.filter((message) => Buffer.from(message).equals(ack)).length;
-}
-
-function refusedForGood(client: RawClient, room = "room"): Promise<unknown> {
-  const denial = new OutgoingMessage(room).writePermissionDenied("update-rejected").toUint8Array();
-  return until("refused", () => client.messages.some((message) => Buffer.from(message).equals(denial)));
-}
-
-/** The updates of somebody typing letter by letter. */
-function typed(text: string, clientID?: number): Uint8Array[] {
-  const doc = new Y.Doc();
-  if (clientID !== undefined) doc.clientID = clientID;
-  const updates: Uint8Array[] = [];
-  doc.on("update", (update: Uint8Array) => updates.push(update));
-  for (const letter of text) doc.getText("text").insert(doc.getText("text").length, letter);
-  return updates;
-}
-
-function wholeState(client: RawClient, room: string, update: Uint8Array): void {
-  client.send(room, MessageType.Sync, (encoder) => {
-    encoding.writeVarUint(encoder, messageYjsSyncStep2);
-    encoding.writeVarUint8Array(encoder, update);
-  });
+function inside(server: Composition, room = "room"): Promise<RawClient> {
+  return new RawClient(server.url).inside(room);
 }
 
 /** An update of no elements that deletes one range. */
@@ -68,6 +36,14 @@ function run(client: number, clock: number, length: number): Uint8Array {
     encoding.writeUint8(encoder, 0);
     for (const n of [length, 0]) encoding.writeVarUint(encoder, n);
   });
+}
+
+/** Yjs applies the second block only. */
+function twoBlocks(): Uint8Array {
+  const [first] = typed("x", 7) as [Uint8Array];
+  // One block and no deletions: head, block, 0.
+  const block = first.subarray(1, -1);
+  return Uint8Array.of(2, ...block, ...block, 0);
 }
 
 /** Maps in maps. */
@@ -101,6 +77,7 @@ describe("updates that cannot be applied", () => {
     ["one that is cut off", first.subarray(0, first.byteLength - 2)],
     ["noise", Uint8Array.from({ length: 40 }, (_, index) => (index * 89) % 256)],
     ["33,000,000 structs in seven bytes", countOnly(33_000_000)],
+    ["one with two blocks of one client id", twoBlocks()],
     ["a run of 2^40 elements", run(7, 0, 2 ** 40)],
   ];
 
@@ -112,7 +89,7 @@ describe("updates that cannot be applied", () => {
       const client = await inside(server);
       client.update("room", update);
       expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
-      expect(acksTo(client)).toBe(0);
+      expect(client.acksTo("room")).toBe(0);
       bystander.text.insert(0, "fine");
       await bystander.saved();
       expect([bystander.closes, bystander.content]).toEqual([[], "fine"]);
@@ -126,7 +103,7 @@ describe("updates that cannot be applied", () => {
     client.update("room", new Uint8Array());
     client.update("room", first);
     await client.closed();
-    expect([acksTo(client), reader.content]).toEqual([0, ""]);
+    expect([client.acksTo("room"), reader.content]).toEqual([0, ""]);
   });
 });
 
@@ -137,7 +114,7 @@ test("[S14] an update that comes before the login does not get into the room", a
   client.login("room");
   client.firstSync("room");
   await client.received("room", MessageType.Sync);
-  expect(acksTo(client)).toBe(0);
+  expect(client.acksTo("room")).toBe(0);
   expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("");
 });
 
@@ -145,18 +122,22 @@ describe("updates on top of something that never came", () => {
   test("[S15] they are not acknowledged, the client is asked for what is missing, once, and gets all acks when it came", async () => {
     const server = await startComposition();
     const client = await inside(server);
+    client.state("room", Y.encodeStateAsUpdate(new Y.Doc()));
+    await until("its first sync", () => client.acksTo("room") === 1);
     const updates = typed("abcdef");
     client.messages.length = 0;
     for (const update of updates.slice(1)) client.update("room", update);
     await until("asked", () => client.messages.length > 0);
-    const step1 = new OutgoingMessage("room")
+    const question = new OutgoingMessage("room")
       .createSyncMessage()
       .writeFirstSyncStepFor(server.rooms.documents.get("room") as never)
       .toUint8Array();
-    wholeState(client, "room", Y.mergeUpdates(updates));
-    await until("an ack for each edit and for the state", () => acksTo(client) === updates.length);
-    const questions = client.messages.filter((message) => Buffer.from(message).equals(step1));
-    expect(questions).toHaveLength(1);
+    client.state("room", Y.mergeUpdates(updates));
+    // A provider does not count its answer.
+    await until("all acks", () => client.acksTo("room") >= updates.length - 1);
+    await client.caughtUp();
+    expect(client.acksTo("room")).toBe(updates.length - 1);
+    expect(client.count(question)).toBe(1);
     expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("abcdef");
     expect((await server.store.load("room")).updates).not.toEqual([]);
   });
@@ -167,11 +148,11 @@ describe("updates on top of something that never came", () => {
     const updates = typed("abc");
     client.update("room", updates[2] as Uint8Array);
     client.update("room", deletion(99, 5, 10));
-    wholeState(client, "room", updates[2] as Uint8Array);
-    wholeState(client, "room", deletion(98, 5, 10));
+    client.state("room", updates[2] as Uint8Array);
+    client.state("room", deletion(98, 5, 10));
     // A barrier: the server handles in order.
     client.update("room", typed("ok")[0] as Uint8Array);
-    await until("the barrier's ack", () => acksTo(client) === 1);
+    await until("the barrier's ack", () => client.acksTo("room") === 1);
     const { pendingStructs, pendingDs } = (server.rooms.documents.get("room") as Y.Doc).store;
     expect([pendingStructs, pendingDs]).toEqual([null, null]);
   });
@@ -184,9 +165,9 @@ describe("updates on top of something that never came", () => {
     const { missing, update } = store.pendingStructs as NonNullable<typeof store.pendingStructs>;
     const stored = { missing: new Map(missing), update: Uint8Array.from(update) };
     client.update("room", typed("abc")[2] as Uint8Array);
-    wholeState(client, "room", typed("abc")[2] as Uint8Array);
+    client.state("room", typed("abc")[2] as Uint8Array);
     client.update("room", typed("ok")[0] as Uint8Array);
-    await until("the barrier's ack", () => acksTo(client) === 1);
+    await until("the barrier's ack", () => client.acksTo("room") === 1);
     expect(store.pendingStructs).toEqual(stored);
   });
 
@@ -248,12 +229,12 @@ test("[S16] a document that an edit broke is loaded again: everybody but its aut
   const [honest, culprit] = [await inside(server), await inside(server)];
   const updates = typed("abcd");
   for (const update of updates) honest.update("room", update);
-  await until("acknowledged", () => acksTo(honest) === updates.length);
+  await until("acknowledged", () => honest.acksTo("room") === updates.length);
 
   culprit.update("room", deletion(deep.clientID, 0, 1));
-  await refusedForGood(culprit);
+  await culprit.refused("room", "update-rejected");
   expect(await honest.closed()).toEqual({ code: 4504, reason: "room-reloaded" });
-  expect(acksTo(culprit)).toBe(0);
+  expect(culprit.acksTo("room")).toBe(0);
   expect(server.log.events("room-broken")).toHaveLength(1);
 
   const [back, other] = [await inside(server), await inside(server)];
@@ -261,7 +242,7 @@ test("[S16] a document that an edit broke is loaded again: everybody but its aut
   const [more] = typed("!") as [Uint8Array];
   other.messages.length = 0;
   back.update("room", more);
-  await until("acknowledged", () => acksTo(back) === 1);
+  await until("acknowledged", () => back.acksTo("room") === 1);
   await until("the edit at the other", () => other.messages.length > 0);
 });
 
@@ -271,9 +252,9 @@ test("[S16] a document that survives an edit by half is discarded as well", asyn
   const deep = await openDeepRoom(server);
   const [honest, culprit] = [await inside(server), await inside(server)];
   culprit.update("room", deletion(deep.clientID, 0, 1));
-  await refusedForGood(culprit);
+  await culprit.refused("room", "update-rejected");
   expect(await honest.closed()).toEqual({ code: 4504, reason: "room-reloaded" });
-  expect(acksTo(culprit)).toBe(0);
+  expect(culprit.acksTo("room")).toBe(0);
 });
 
 test.each(["update", "beforeTransaction"])(
@@ -291,7 +272,7 @@ test.each(["update", "beforeTransaction"])(
       throw new Error("an extension's fault");
     });
     culprit.update("room", typed("b")[0] as Uint8Array);
-    await refusedForGood(culprit);
+    await culprit.refused("room", "update-rejected");
     expect(await honest.closed()).toEqual({ code: 4504, reason: "room-reloaded" });
 
     const back = inside(server);
@@ -314,7 +295,7 @@ describe("client ids", () => {
       const attacker = await inside(server);
       attacker.update("room", forged);
       expect(await attacker.closed()).toMatchObject({ code: 4205 });
-      expect(acksTo(attacker)).toBe(0);
+      expect(attacker.acksTo("room")).toBe(0);
     }
     victim.text.insert(5, " second");
     await victim.saved();
@@ -327,10 +308,24 @@ describe("client ids", () => {
     const attacker = await inside(server);
     attacker.update("room", typed("ab", victim.doc.clientID)[1] as Uint8Array);
     attacker.update("room", typed("!")[0] as Uint8Array);
-    await until("the barrier's ack", () => acksTo(attacker) === 1);
+    await until("the barrier's ack", () => attacker.acksTo("room") === 1);
     victim.text.insert(0, "mine");
     await victim.saved();
     expect(victim.closes).toEqual([]);
+  });
+
+  test("[S17] a guest who comes back while the old socket is dead and nobody knows waits seconds, not heartbeats", async () => {
+    const server = await startComposition();
+    const doc = new Y.Doc();
+    const old = await inside(server);
+    old.update("room", typed("a", doc.clientID)[0] as Uint8Array);
+    await until("acknowledged", () => old.acksTo("room") === 1);
+    // A network that is gone: nothing is read, nothing answered.
+    old.socket.pause();
+    doc.getText("text").insert(0, "ab");
+    const returning = connect({ url: server.url, name: "room", document: doc });
+    await returning.closedWith(4205);
+    await returning.saved();
   });
 
   test("[S17] two tabs of one user may bring each other's edits", async () => {
@@ -338,10 +333,10 @@ describe("client ids", () => {
     const [one, two] = [await inside(server), await inside(server)];
     const updates = typed("abcd", 4711);
     one.update("room", updates[0] as Uint8Array);
-    await until("acknowledged", () => acksTo(one) === 1);
+    await until("acknowledged", () => one.acksTo("room") === 1);
     const connections = server.rooms.documents.get("room")?.getConnections() ?? [];
     for (const connection of connections) connection.context = connections[0]?.context;
     two.update("room", updates[1] as Uint8Array);
-    await until("acknowledged", () => acksTo(two) === 1);
+    await until("acknowledged", () => two.acksTo("room") === 1);
   });
 });

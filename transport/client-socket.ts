@@ -10,6 +10,7 @@ import { MessageType, OutgoingMessage, type Connection, type WebSocketLike } fro
 import { WebSocket } from "ws";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
+import type { Journal, SavedWaiter } from "../storage/journal.ts";
 import { binaryFrame, frameStart } from "./frame.ts";
 import { isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
 import type { TurnWriter } from "./turn-writer.ts";
@@ -20,8 +21,8 @@ export interface ClientSocketOptions {
   readonly stream: Duplex;
   readonly writer: TurnWriter;
   readonly maxBufferedBytes: number;
-  /** Calls back when all edits of the room so far are durable. */
-  readonly whenSaved: (room: string, callback: () => void) => void;
+  /** Tells the waiter when all edits of the room so far are durable. */
+  readonly whenSaved: Journal["whenSaved"];
   /** How long to wait before a close that asks to come back, ms. */
   readonly comebackDelayMs: (room: string) => number;
   readonly onEntered: (connection: Connection<Identity>) => void;
@@ -35,6 +36,9 @@ const LARGE_FRAME_BYTES = 65_536;
 
 /** A minute: longer than a stock provider waits for its first message, so it is not us who give up on a slow network. */
 const READING_PATIENCE_BEATS = 5;
+
+/** A slow mobile network answers a ping well within. */
+const PROBE_PATIENCE_MS = 2000;
 
 /** A whole message of one byte, without an address; the provider answers with a Pong of the same form. */
 const applicationPing = binaryFrame(Uint8Array.of(MessageType.Ping));
@@ -50,7 +54,9 @@ export class ClientSocket implements WebSocketLike {
   /** Of those that were sent since nothing was waiting. */
   #largestFrameBytes = 0;
   #leaving: NodeJS.Timeout | null = null;
+  #probing: NodeJS.Timeout | null = null;
   #released = false;
+  readonly #ackWaiters = new WeakMap<Connection, SavedWaiter>();
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #sentSinceBeat = false;
   #heardSinceBeat = true;
@@ -105,21 +111,43 @@ export class ClientSocket implements WebSocketLike {
   }
 
   /** Tells the client that so many of its edits are saved, once all edits of the room so far are. */
-  acknowledge(connection: Connection, count = 1): void {
-    const frame = binaryFrame(
-      new OutgoingMessage(connection.messageAddress).writeSyncStatus(true).toUint8Array(),
-    );
+  acknowledge(connection: Connection, count: number): void {
     // Follows the broadcast of what it acknowledges: no echo is to come any more.
     this.#echo = null;
-    this.#options.whenSaved(connection.document.name, () => {
-      for (let i = 0; i < count; i++) this.#write(frame);
-    });
+    let waiter = this.#ackWaiters.get(connection);
+    if (!waiter) {
+      waiter = { saved: (acks) => this.#sendAcks(connection, acks) };
+      this.#ackWaiters.set(connection, waiter);
+    }
+    this.#options.whenSaved(connection.document.name, waiter, count);
+  }
+
+  #sendAcks(connection: Connection, count: number): void {
+    // A provider that has left and come back under the same address would count them for its own edits.
+    if (!connection.document.hasConnection(connection)) return;
+    const ack = new OutgoingMessage(connection.messageAddress).writeSyncStatus(true);
+    const frame = binaryFrame(ack.toUint8Array());
+    for (let i = 0; i < count; i++) this.#write(frame);
   }
 
   /** Sends a message whose large part is not copied. */
   sendInParts(start: Uint8Array, rest: Uint8Array): void {
     const beginning = frameStart(start, rest);
     this.#write(beginning, Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength));
+  }
+
+  /** Resolves when what was sent is on its way, or the client is gone. */
+  async drained(): Promise<void> {
+    const { stream } = this.#options;
+    this.flush();
+    if (!stream.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stream.off("drain", done).off("close", done);
+        resolve();
+      };
+      stream.on("drain", done).on("close", done);
+    });
   }
 
   /** Hocuspocus has let this client into a room. */
@@ -149,6 +177,15 @@ export class ClientSocket implements WebSocketLike {
   /** The client gave a sign of life. */
   heard(): void {
     this.#heardSinceBeat = true;
+    if (this.#probing) clearTimeout(this.#probing);
+    this.#probing = null;
+  }
+
+  /** Ends the socket unless the client gives a sign of life soon: somebody waits for what it may have left behind. */
+  probe(): void {
+    if (this.#probing || this.#released) return;
+    this.#options.webSocket.ping();
+    this.#probing = setTimeout(() => this.terminate(), PROBE_PATIENCE_MS);
   }
 
   /**
@@ -173,6 +210,7 @@ export class ClientSocket implements WebSocketLike {
   release(): void {
     this.#released = true;
     if (this.#leaving) clearTimeout(this.#leaving);
+    if (this.#probing) clearTimeout(this.#probing);
     this.#dropFrames();
   }
 

@@ -13,6 +13,7 @@
 import { MessageType, type Connection } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import type { Identity } from "../lib/identity.ts";
+import { roomIn } from "./outgoing-message.ts";
 
 /** A room name has at most 200 characters, a session id of the stock provider eleven. */
 const MAX_ADDRESS_BYTES = 1024;
@@ -25,8 +26,8 @@ const MAX_WAITING = 1000;
 const MAX_WAITING_BYTES = 5 * 1024 * 1024;
 
 export type Verdict =
-  /** To Hocuspocus. */
-  | { readonly kind: "pass" }
+  /** To Hocuspocus; `connection` is null where the client is in no room yet. */
+  | { readonly kind: "pass"; readonly connection: Connection<Identity> | null }
   /** A Sync message of somebody who is in the room; the decoder stands behind the message type. */
   | {
       readonly kind: "sync";
@@ -45,7 +46,7 @@ type Standing =
   | { readonly kind: "waiting"; readonly messages: Uint8Array[] }
   | { readonly kind: "inside"; readonly connection: Connection<Identity> };
 
-const pass: Verdict = { kind: "pass" };
+const pass: Verdict = { kind: "pass", connection: null };
 const keep: Verdict = { kind: "keep" };
 const broken: Verdict = { kind: "broken" };
 
@@ -66,19 +67,26 @@ export class RoomAddresses {
     } catch {
       return broken;
     }
-    if (address in Object.prototype) return type === MessageType.Auth ? { kind: "no-room", address } : keep;
+    const room = roomIn(address);
+    if (room in Object.prototype) return type === MessageType.Auth ? { kind: "no-room", address } : keep;
     const standing = this.#standings.get(address);
     switch (standing?.kind) {
       case undefined:
         if (type !== MessageType.Auth) return keep;
+        // Hocuspocus would hand it to the connection that has the plain name, and answer nothing.
+        if (address !== room && this.#standings.has(room)) return { kind: "no-room", address };
         this.#standings.set(address, { kind: "waiting", messages: [] });
         return pass;
       case "waiting":
         return this.#wait(standing.messages, message);
-      case "inside":
+      case "inside": {
+        const { connection } = standing;
+        // Put out by the server, which closes the socket in a moment: until then, nothing of it counts.
+        if (!connection.document.hasConnection(connection)) return keep;
         if (type === MessageType.CLOSE) this.#standings.set(address, { kind: "waiting", messages: [] });
-        if (type !== MessageType.Sync && type !== MessageType.SyncReply) return pass;
-        return { kind: "sync", connection: standing.connection, decoder };
+        const isSync = type === MessageType.Sync || type === MessageType.SyncReply;
+        return isSync ? { kind: "sync", connection, decoder } : { kind: "pass", connection };
+      }
       default:
         return standing satisfies never;
     }

@@ -123,11 +123,12 @@ export class SocketServer {
     const unwatch = this.#options.heartbeat.watch(socket);
     this.#sockets.add(socket);
 
-    const receive = (message: Uint8Array): void => {
+    const handle = (message: Uint8Array): void => {
       const verdict = addresses.judge(message);
       switch (verdict.kind) {
         case "pass":
-          client.handleMessage(message);
+          if (verdict.connection) this.#options.sync.pass(verdict.connection, message);
+          else client.handleMessage(message);
           break;
         case "sync":
           this.#options.sync.receive(verdict.connection, message, verdict.decoder);
@@ -146,6 +147,15 @@ export class SocketServer {
           verdict satisfies never;
       }
     };
+    const receive = (message: Uint8Array): void => {
+      try {
+        handle(message);
+      } catch (error) {
+        // A fault of ours; thrown on, it would end the process for everybody.
+        log.error({ event: "message-failed", err: error }, "A message could not be handled");
+        socket.closeFor(closeReasons.internalError);
+      }
+    };
     const heard = (): void => {
       socket.heard();
       // Hocuspocus counts only messages as life; a client without awareness in a quiet room sends none.
@@ -154,9 +164,10 @@ export class SocketServer {
     webSocket.on("message", (data: RawData, isBinary: boolean) => {
       heard();
       const message = data as Buffer;
-      if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
       // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
-      else if (message.byteLength !== 1 || message[0] !== MessageType.Pong) receive(message);
+      if (message.byteLength === 1 && message[0] === MessageType.Pong) return;
+      if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
+      else receive(message);
     });
     webSocket.on("pong", heard);
     webSocket.on("error", (error: Error) =>

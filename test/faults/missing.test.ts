@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { connect, type Client } from "../support/client.ts";
 import { startProcess, type LogLine } from "../support/server-process.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
-import { Scene } from "./scene.ts";
+import { expectStartRefused, Scene } from "./scene.ts";
 
 /** In a folder that is not there yet. */
 const inNewFolder = (): { path: string; url: string } => {
@@ -25,6 +25,18 @@ test("[S12] rm -rf of the folder under the server: the file is written anew befo
   await scene.edit("after the loss ");
   await scene.expectFreeLoop();
   await scene.expectServiceAgain();
+  await scene.expectNothingLost();
+});
+
+test("[S12] a file that is not back yet, while its log is there, is no reason to begin anew and delete the log", async () => {
+  const { path, url } = tempDatabase();
+  const scene = await Scene.open(url);
+  await scene.edit("in the log ");
+  await scene.acknowledged();
+  await scene.server.ended("SIGKILL");
+  renameSync(path, `${path}.aside`);
+  await expectStartRefused(url, /is not there, but .*-wal is/);
+  renameSync(`${path}.aside`, path);
   await scene.expectNothingLost();
 });
 

@@ -45,7 +45,7 @@ for (const how of ["kill", "stop"] as const) {
       const letter = String.fromCharCode(97 + (typed.length % 26));
       const now = (typed += letter);
       journal.append(writer.insert("room", letter));
-      journal.whenSaved("room", () => (saved = now));
+      journal.whenSaved("room", { saved: () => (saved = now) });
     };
     for (let round = 1; round <= 3; round++) {
       const before = saved.length;

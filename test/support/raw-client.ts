@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import * as encoding from "lib0/encoding";
-import { MessageType } from "@hocuspocus/server";
+import { MessageType, OutgoingMessage } from "@hocuspocus/server";
 import { onTestFinished } from "vitest";
 import { WebSocket, type ClientOptions as WsOptions } from "ws";
-import { messageYjsSyncStep1, messageYjsUpdate } from "y-protocols/sync";
+import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import { until } from "./until.ts";
 
 export interface Close {
@@ -55,19 +55,55 @@ export class RawClient {
     this.socket.send(encoding.toUint8Array(encoder));
   }
 
-  /** Asks for the whole room, as a client that knows nothing of it. */
-  firstSync(room: string): void {
-    this.send(room, MessageType.Sync, (encoder) => {
-      encoding.writeVarUint(encoder, messageYjsSyncStep1);
-      encoding.writeVarUint8Array(encoder, Uint8Array.of(0));
-    });
+  /** In the room, with its first sync begun; the server's question for its own state is not answered yet. */
+  async inside(room: string): Promise<this> {
+    await this.opened();
+    this.login(room);
+    this.firstSync(room);
+    await this.received(room, MessageType.Sync);
+    return this;
+  }
+
+  /** Asks for what the room has beyond a state vector: for all of it, as a client that knows nothing. */
+  firstSync(room: string, stateVector: Uint8Array = Uint8Array.of(0)): void {
+    this.#sync(room, messageYjsSyncStep1, stateVector);
+  }
+
+  /** All that the client has: the answer to the server's own question. */
+  state(room: string, update: Uint8Array): void {
+    this.#sync(room, messageYjsSyncStep2, update);
   }
 
   update(room: string, update: Uint8Array): void {
+    this.#sync(room, messageYjsUpdate, update);
+  }
+
+  #sync(room: string, type: number, payload: Uint8Array): void {
     this.send(room, MessageType.Sync, (encoder) => {
-      encoding.writeVarUint(encoder, messageYjsUpdate);
-      encoding.writeVarUint8Array(encoder, update);
+      encoding.writeVarUint(encoder, type);
+      encoding.writeVarUint8Array(encoder, payload);
     });
+  }
+
+  /** How many edits the client was told to be saved. */
+  acksTo(room: string): number {
+    return this.count(new OutgoingMessage(room).writeSyncStatus(true).toUint8Array());
+  }
+
+  /** Resolves when all that the server has sent until now is here. */
+  async caughtUp(): Promise<void> {
+    this.socket.ping();
+    await once(this.socket, "pong");
+  }
+
+  /** Put out of a room, or not let in, for good. */
+  async refused(room: string, reason: string): Promise<void> {
+    const denial = new OutgoingMessage(room).writePermissionDenied(reason).toUint8Array();
+    await until(`refused: ${reason}`, () => this.count(denial) > 0);
+  }
+
+  count(message: Uint8Array): number {
+    return this.messages.filter((candidate) => Buffer.from(candidate).equals(message)).length;
   }
 
   /** Waits for a message of this type to `room`, and returns what follows the type. */

@@ -1,0 +1,58 @@
+/**
+ * What each member has been asked for, and how many acks the answer is worth. A provider counts each of its edits, and its own first sync
+ * as one; an answer to a question of ours it does not count. One ack too many, and it calls an edit saved that is not.
+ */
+import { askForState, type Member } from "./replies.ts";
+
+interface Questions {
+  /** One at a time: its answer has everything that the client knew when it got the question, so a second one adds nothing. */
+  isAsked: boolean;
+  /** The client has begun a first sync, which its answer completes. */
+  awaitsSync: boolean;
+  /** Edits that were not taken because their predecessors were missing. */
+  owed: number;
+}
+
+export class StateQuestions {
+  readonly #questions = new WeakMap<Member, Questions>();
+
+  /** The client has begun a first sync. To be followed by `ask` once it has been told what the document has. */
+  syncBegun(member: Member): void {
+    const questions = this.#of(member);
+    questions.awaitsSync = true;
+    // Asked later, whatever edits come meanwhile: a provider whose state has been acknowledged calls itself synced.
+    questions.isAsked = true;
+  }
+
+  ask(member: Member): void {
+    this.#of(member).isAsked = true;
+    askForState(member);
+  }
+
+  /** Withholds an ack, and asks the client for what is missing. */
+  owe(member: Member): void {
+    const questions = this.#of(member);
+    questions.owed++;
+    if (!questions.isAsked) this.ask(member);
+  }
+
+  /** The client has sent all that it has. */
+  answered(member: Member): void {
+    this.#of(member).isAsked = false;
+  }
+
+  /** All that the client sent so far is in the document. Returns how many acks that is. */
+  settle(member: Member): number {
+    const questions = this.#of(member);
+    const acks = questions.owed + (questions.awaitsSync ? 1 : 0);
+    questions.owed = 0;
+    questions.awaitsSync = false;
+    return acks;
+  }
+
+  #of(member: Member): Questions {
+    let questions = this.#questions.get(member);
+    if (!questions) this.#questions.set(member, (questions = { isAsked: false, awaitsSync: false, owed: 0 }));
+    return questions;
+  }
+}

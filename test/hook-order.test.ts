@@ -1,0 +1,66 @@
+/** Messages of a client in a room where a team's hook takes its time. */
+import { MessageType, type Extension } from "@hocuspocus/server";
+import * as encoding from "lib0/encoding";
+import { expect, test } from "vitest";
+import * as Y from "yjs";
+import type { Identity } from "../lib/identity.ts";
+import { startComposition } from "./support/composition.ts";
+import { RawClient } from "./support/raw-client.ts";
+import { typed } from "./support/updates.ts";
+import { until } from "./support/until.ts";
+
+function slowHook(): { open: () => void; calls: string[]; extension: Extension<Identity> } {
+  const gate = Promise.withResolvers<void>();
+  const calls: string[] = [];
+  return {
+    open: gate.resolve,
+    calls,
+    extension: {
+      async beforeSync() {
+        await gate.promise;
+      },
+      async onChange() {
+        calls.push("change");
+      },
+      async onStateless() {
+        calls.push("stateless");
+      },
+      async onDisconnect() {
+        calls.push("disconnect");
+      },
+    },
+  };
+}
+
+test("[F4] a client's last edits come before its onDisconnect, and everything in the order in which it was sent", async () => {
+  const { open, calls, extension } = slowHook();
+  const server = await startComposition({}, [extension]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  client.firstSync("room");
+  await until("inside", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
+  const [first, second] = typed("ab") as [Uint8Array, Uint8Array];
+  client.update("room", first);
+  client.send("room", MessageType.Stateless, (encoder) => encoding.writeVarString(encoder, "hello"));
+  client.update("room", second);
+  client.socket.terminate();
+  await until("gone", () => server.rooms.documents.get("room")?.getConnectionsCount() === 0);
+  open();
+  await until("disconnect", () => calls.includes("disconnect"));
+  expect(calls).toEqual(["change", "stateless", "change", "disconnect"]);
+  expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("ab");
+});
+
+test("[F4] a client that sends faster than the hooks take is closed, and what waited is given up", async () => {
+  const { open, calls, extension } = slowHook();
+  const server = await startComposition({}, [extension]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  await until("inside", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
+  const update = Y.encodeStateAsUpdate(new Y.Doc());
+  for (let i = 0; i < 1001; i++) client.update("room", update);
+  expect(await client.closed()).toMatchObject({ code: 4205 });
+  open();
+  await until("disconnect", () => calls.includes("disconnect"));
+  expect(client.acksTo("room")).toBe(0);
+});

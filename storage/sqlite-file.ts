@@ -74,10 +74,17 @@ export function openSqliteFile(
   { mustExist = false, inode: expected, onFile = () => {}, onStatement }: SqliteFileOptions = {},
 ): SqliteFile {
   if (!mustExist) mkdirSync(dirname(path), { recursive: true });
-  if (statSync(path, { throwIfNoEntry: false })?.size === 0) {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+  const log = `${path}-wal`;
+  if (bytes === 0) {
     // SQLite takes it for a new database, and every room in it would be shown empty.
-    throw new StorageError(`${path} has 0 bytes: put the database back, or delete the file to begin anew`);
+    throw new StorageError(
+      `${path} has 0 bytes: put the database back, or delete it and ${log} to begin anew`,
+    );
   }
+  // Opening it deletes the log, which may hold the newest edits of a file that is only not back yet.
+  if (bytes === undefined && !mustExist && (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0)
+    throw new StorageError(`${path} is not there, but ${log} is: put the database back, or delete the log`);
   const db = new Database(path, {
     fileMustExist: mustExist,
     timeout: LOCK_WAIT_MS,

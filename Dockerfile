@@ -24,6 +24,7 @@ COPY commands commands
 COPY extensions extensions
 COPY http http
 COPY lib lib
+COPY members members
 COPY storage storage
 COPY sync sync
 COPY transport transport

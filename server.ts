@@ -5,7 +5,7 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Logger } from "@hocuspocus/extension-logger";
-import type { Extension } from "@hocuspocus/server";
+import { MessageType, type Extension } from "@hocuspocus/server";
 import { createAdmission } from "./auth/admission.ts";
 import { authentication } from "./extensions/authentication.ts";
 import { idleUnload } from "./extensions/idle-unload.ts";
@@ -25,6 +25,7 @@ import type { Log } from "./lib/log.ts";
 import { Rooms } from "./lib/rooms.ts";
 import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
+import { MemberMessages, type MessageHandler } from "./members/member-messages.ts";
 import manifest from "./package.json" with { type: "json" };
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
@@ -135,11 +136,16 @@ export async function startServer({
     storedBytes: (room) => persist.storedBytes(room),
     reportUnreadable: (room, rows) => persist.reportUnreadable(room, rows),
   });
+  const sync = new SyncMessages({ rooms, log, answer });
+  const handlers = new Map<MessageType, MessageHandler>([
+    [MessageType.Sync, sync],
+    [MessageType.SyncReply, sync],
+  ]);
   const sockets: SocketServer = new SocketServer({
     ...config,
     httpServer,
     rooms,
-    sync: new SyncMessages({ rooms, log, answer }),
+    members: new MemberMessages({ rooms, log, handlers }),
     log,
     heartbeat,
     whenSaved: (...parameters) => journal.whenSaved(...parameters),

@@ -1,6 +1,6 @@
 /** Applying a client's update to the room's document, and what has become of the document then. */
 import * as Y from "yjs";
-import type { Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
 
 export interface Application {
   /** What Yjs or an observer threw; y-protocols would swallow it. */

@@ -4,7 +4,7 @@
  */
 import * as Y from "yjs";
 import { ClientSocket } from "../transport/client-socket.ts";
-import type { Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
 import type { UpdateContents } from "./update-contents.ts";
 
 /** A connection has one id, or a few where it reloads its document: beyond this the connections of those who left are let go. */

@@ -1,7 +1,8 @@
 /** The beginning of each sync: the client says what it has, is sent what it lacks, and asked for what the document lacks. */
 import * as Y from "yjs";
 import type { Log } from "../lib/log.ts";
-import { sendState, type Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
+import { sendState } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
 
 export interface FirstSyncsOptions {

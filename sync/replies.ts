@@ -1,10 +1,8 @@
 /** What the server says to one member of a room about its document. */
-import { OutgoingMessage, type Connection } from "@hocuspocus/server";
+import { OutgoingMessage } from "@hocuspocus/server";
 import { writeSyncStep2 } from "y-protocols/sync";
-import type { Identity } from "../lib/identity.ts";
+import type { Member } from "../members/member.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
-
-export type Member = Connection<Identity>;
 
 /** "This is what I have": the client answers with all that it has beyond. */
 export function askForState(member: Member): void {

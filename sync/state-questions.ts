@@ -2,7 +2,8 @@
  * What each member has been asked for, and how many acks the answer is worth. A provider counts each of its edits, and its own first sync
  * as one; an answer to a question of ours it does not count. One ack too many, and it calls an edit saved that is not.
  */
-import { askForState, type Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
+import { askForState } from "./replies.ts";
 
 interface Questions {
   /** One at a time: its answer has everything that the client knew when it got the question, so a second one adds nothing. */

@@ -11,7 +11,7 @@ import type { UnreadableRow } from "../storage/store.ts";
 import type { ThreadedStore } from "../storage/threaded-store.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
 import type { FirstSyncsOptions } from "./first-syncs.ts";
-import type { Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
 
 /** About 6 ms of encoding. Below that the way to the worker and back costs more than it saves. */
 const LARGE_ROOM_BYTES = 512 * 1024;

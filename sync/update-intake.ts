@@ -11,7 +11,8 @@ import { applyUpdate } from "./application.ts";
 import { ClientIds } from "./client-ids.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
-import { acknowledge, decline, type Member } from "./replies.ts";
+import type { Member } from "../members/member.ts";
+import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
 import { isContained, isIntegrated, readContents } from "./update-contents.ts";
 

@@ -7,12 +7,12 @@
  * - A provider that leaves a room and enters it again (a React effect that runs twice) sends CLOSE and Auth in one breath. Hocuspocus
  *   hands the Auth to the connection that is about to close, and the new provider sits on an open socket without a room, for ever.
  *   So what comes after a CLOSE waits until Hocuspocus has said goodbye.
- * - Sync messages are ours (`sync/`), from the moment the client is in the room; what comes between its login and then waits.
+ * - Some message types are ours (`members/`), from the moment the client is in the room; what comes between its login and then waits.
  * - It looks addresses up in plain objects, so a room called `constructor` or `__proto__` breaks the whole socket.
  */
-import { MessageType, type Connection } from "@hocuspocus/server";
+import { MessageType } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
-import type { Identity } from "../lib/identity.ts";
+import type { Member } from "../members/member.ts";
 import { roomIn } from "./outgoing-message.ts";
 
 /** A room name has at most 200 characters, a session id of the stock provider eleven. */
@@ -26,12 +26,13 @@ const MAX_WAITING = 1000;
 const MAX_WAITING_BYTES = 5 * 1024 * 1024;
 
 export type Verdict =
-  /** To Hocuspocus; `connection` is null where the client is in no room yet. */
-  | { readonly kind: "pass"; readonly connection: Connection<Identity> | null }
-  /** A Sync message of somebody who is in the room; the decoder stands behind the message type. */
+  /** To Hocuspocus: the client is in no room under this address yet. */
+  | { readonly kind: "pass" }
+  /** Of somebody who is in the room; the decoder stands behind the message type. */
   | {
-      readonly kind: "sync";
-      readonly connection: Connection<Identity>;
+      readonly kind: "member";
+      readonly member: Member;
+      readonly type: MessageType;
       readonly decoder: decoding.Decoder;
     }
   /** Nothing to be done: it waits, or is for a room that this client has not asked for or has been refused. */
@@ -44,9 +45,9 @@ export type Verdict =
 type Standing =
   /** Between login and the room, or between CLOSE and Hocuspocus' goodbye. */
   | { readonly kind: "waiting"; readonly messages: Uint8Array[] }
-  | { readonly kind: "inside"; readonly connection: Connection<Identity> };
+  | { readonly kind: "inside"; readonly member: Member };
 
-const pass: Verdict = { kind: "pass", connection: null };
+const pass: Verdict = { kind: "pass" };
 const keep: Verdict = { kind: "keep" };
 const broken: Verdict = { kind: "broken" };
 
@@ -80,12 +81,11 @@ export class RoomAddresses {
       case "waiting":
         return this.#wait(standing.messages, message);
       case "inside": {
-        const { connection } = standing;
+        const { member } = standing;
         // Put out by the server, which closes the socket in a moment: until then, nothing of it counts.
-        if (!connection.document.hasConnection(connection)) return keep;
+        if (!member.document.hasConnection(member)) return keep;
         if (type === MessageType.CLOSE) this.#standings.set(address, { kind: "waiting", messages: [] });
-        const isSync = type === MessageType.Sync || type === MessageType.SyncReply;
-        return isSync ? { kind: "sync", connection, decoder } : { kind: "pass", connection };
+        return { kind: "member", member, type, decoder };
       }
       default:
         return standing satisfies never;
@@ -93,9 +93,9 @@ export class RoomAddresses {
   }
 
   /** Hocuspocus has let the client in. Returns what waited for that. */
-  entered(connection: Connection<Identity>): readonly Uint8Array[] {
-    const waiting = this.#waitingFor(connection.messageAddress);
-    this.#standings.set(connection.messageAddress, { kind: "inside", connection });
+  entered(member: Member): readonly Uint8Array[] {
+    const waiting = this.#waitingFor(member.messageAddress);
+    this.#standings.set(member.messageAddress, { kind: "inside", member });
     return waiting;
   }
 

@@ -11,7 +11,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
-import type { SyncMessages } from "../sync/sync-messages.ts";
+import type { MemberMessages } from "../members/member-messages.ts";
 import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { ConnectionRequest } from "./connection-request.ts";
@@ -23,7 +23,7 @@ import { rejectUpgrade, type GateRules, type GateState, type Rejection } from ".
 export interface SocketServerOptions extends GateRules {
   readonly httpServer: HttpServer;
   readonly rooms: Hocuspocus<Identity>;
-  readonly sync: SyncMessages;
+  readonly members: MemberMessages;
   readonly log: Log;
   readonly trustProxy: number;
   readonly maxMessageBytes: number;
@@ -127,11 +127,10 @@ export class SocketServer {
       const verdict = addresses.judge(message);
       switch (verdict.kind) {
         case "pass":
-          if (verdict.connection) this.#options.sync.pass(verdict.connection, message);
-          else client.handleMessage(message);
+          client.handleMessage(message);
           break;
-        case "sync":
-          this.#options.sync.receive(verdict.connection, message, verdict.decoder);
+        case "member":
+          this.#options.members.receive(verdict.member, message, verdict);
           break;
         case "no-room": {
           const { reason } = closeReasons.roomNameInvalid;

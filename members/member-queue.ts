@@ -2,7 +2,7 @@
  * The messages of each member in their order, where a hook may keep one waiting. Hocuspocus has a queue of its own for the message types
  * that it handles; the two wait for each other.
  */
-import type { Member } from "./replies.ts";
+import type { Member } from "./member.ts";
 
 /**
  * What may wait for hooks of one member: a burst that a slow hook works off in seconds. A hook that waits for something (a rate limiter, a

@@ -38,6 +38,12 @@ export const closeReasons = {
     retry: true,
     meaning: "The server is stopping; another one, or the same after its restart, takes over.",
   },
+  serverBusy: {
+    code: 1013,
+    reason: "server-busy",
+    retry: true,
+    meaning: "Too much waits of clients that have not logged in yet, of all together.",
+  },
   resetConnection: {
     code: 4205,
     reason: "Reset Connection",
@@ -69,11 +75,60 @@ export const closeReasons = {
     retry: false,
     meaning: "The room name does not match ROOM_NAME_PATTERN.",
   },
+  accessRevoked: {
+    code: 4403,
+    reason: "access-revoked",
+    retry: false,
+    meaning: "The backend took the user's access back, or refused it when it was asked again.",
+  },
+  kicked: {
+    code: 4403,
+    reason: "kicked",
+    retry: false,
+    meaning: "The backend put the user, or everybody, out of this room.",
+  },
   connectionTimeout: {
     code: 4408,
     reason: "Connection Timeout",
     retry: true,
     meaning: "Nobody logged in on this socket in time, or it went silent.",
+  },
+  documentTooBig: {
+    code: 4413,
+    reason: "document-too-big",
+    retry: false,
+    meaning: "With this edit the room would be larger than MAX_DOCUMENT_BYTES.",
+  },
+  awarenessTooBig: {
+    code: 4413,
+    reason: "awareness-too-big",
+    retry: false,
+    meaning:
+      "A presence state was larger than MAX_AWARENESS_BYTES or nested too deeply, or one client had too many.",
+  },
+  roomFull: {
+    code: 4423,
+    reason: "room-full",
+    retry: false,
+    meaning: "MAX_CONNECTIONS_PER_ROOM are in the room. Worth another try when the user asks for it.",
+  },
+  tooManyRooms: {
+    code: 4424,
+    reason: "too-many-rooms",
+    retry: false,
+    meaning: "MAX_ROOMS_PER_CONNECTION are open on this socket.",
+  },
+  rateLimited: {
+    code: 4429,
+    reason: "rate-limited",
+    retry: true,
+    meaning: "The client sent more than MAX_MESSAGES_PER_SECOND, or asked for whole rooms again and again.",
+  },
+  tooCostly: {
+    code: 4428,
+    reason: "too-costly",
+    retry: false,
+    meaning: "Handling what this client sent kept everybody waiting longer than its budget.",
   },
   updateRejected: {
     code: 4422,
@@ -100,6 +155,12 @@ export const closeReasons = {
     reason: "auth-unavailable",
     retry: true,
     meaning: "The backend did not answer the auth webhook, or not in the agreed form.",
+  },
+  sessionExpired: {
+    code: 4505,
+    reason: "session-expired",
+    retry: true,
+    meaning: "The right to be here ran out and the client sent no fresh token in time; it logs in anew.",
   },
   slowConsumer: {
     code: 4503,

@@ -166,6 +166,19 @@ export const options = {
     integer(100, 20_000),
     "How long the backend may take; then the client is told to come back",
   ),
+  authRecheckSeconds: option(
+    "AUTH_RECHECK_SECONDS",
+    "300",
+    integer(0, 86_400),
+    "How often the backend is asked again whether those inside may stay; 0 never. Five minutes of 10,000 people are 33 questions a second",
+  ),
+  adminToken: option(
+    "ADMIN_TOKEN",
+    null,
+    hmacKey,
+    "Bearer token of the room API and the metrics, 32 characters or more; without it they answer 404",
+    { secret: true },
+  ),
   databaseUrl: option(
     "DATABASE_URL",
     "sqlite:./data/collab.sqlite",
@@ -195,11 +208,47 @@ export const options = {
     integer(1, 1_000_000),
     "Sockets at once; one more is answered 503. Fits the usual 20,000 file descriptors with room for files and the webhook",
   ),
+  maxConnectionsPerIp: option(
+    "MAX_CONNECTIONS_PER_IP",
+    "1000",
+    integer(1, 1_000_000),
+    "Sockets of one address (IPv6: of one /64) at once; one more is answered 429. An office of hundreds has one. Behind a proxy set TRUST_PROXY, or all clients are one address",
+  ),
+  maxConnectionsPerRoom: option(
+    "MAX_CONNECTIONS_PER_ROOM",
+    "1000",
+    integer(1, 1_000_000),
+    "People in one room at once: each edit is written to each of them",
+  ),
+  maxRoomsPerConnection: option(
+    "MAX_ROOMS_PER_CONNECTION",
+    "100",
+    integer(1, 10_000),
+    "Rooms on one socket at once; a page shows a few",
+  ),
+  maxMessagesPerSecond: option(
+    "MAX_MESSAGES_PER_SECOND",
+    "250",
+    integer(1, 100_000),
+    "What one socket may send, over ten seconds; then it is closed. Somebody who drags with a cursor shown sends 120",
+  ),
   maxMessageBytes: option(
     "MAX_MESSAGE_BYTES",
     "8388608",
     integer(1024, 268_435_456),
     "Largest message from a client; 8 MiB holds the whole of a 20,000-task list coming back from offline",
+  ),
+  maxDocumentBytes: option(
+    "MAX_DOCUMENT_BYTES",
+    "52428800",
+    integer(1024, 1_073_741_824),
+    "Largest room; an edit beyond is refused. 50 MiB are a quarter of a million tasks, which take seconds to load",
+  ),
+  maxAwarenessBytes: option(
+    "MAX_AWARENESS_BYTES",
+    "16384",
+    integer(256, 1_048_576),
+    "Largest presence state of one client; name, colour and cursor are a few hundred bytes",
   ),
   maxBufferedBytes: option(
     "MAX_BUFFERED_BYTES",

@@ -2,7 +2,7 @@
  * RightTask Collab, put together: configuration, log, storage, the extensions in the order in which a connection meets them, and the
  * sockets in front. Start reading here; each part says in its own file what it promises.
  */
-import { createServer, type Server as HttpServer } from "node:http";
+import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Logger } from "@hocuspocus/extension-logger";
 import { MessageType, type Extension } from "@hocuspocus/server";
@@ -16,6 +16,7 @@ import { persistence } from "./extensions/persistence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomNames } from "./extensions/room-names.ts";
 import { healthRoutes } from "./http/health.ts";
+import { createHttpServer } from "./http/http-server.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
 import type { Config } from "./lib/config.ts";
@@ -113,7 +114,7 @@ export async function startServer({
   });
 
   // The HTTP server and the WebSockets on it.
-  const httpServer = createServer(
+  const httpServer = createHttpServer(
     createRouter({
       log,
       routes: healthRoutes({

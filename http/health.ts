@@ -26,11 +26,11 @@ export interface HealthOptions {
 export function healthRoutes({ describe, checks }: HealthOptions): Routes {
   const startedAt = performance.now();
   const uptime = (): number => Math.floor((performance.now() - startedAt) / 1000);
-  const { name, version } = manifest;
   return {
-    "/": () => ({ status: 200, body: { name, version, uptime: uptime(), ...describe() } }),
-    "/healthz": () => ({ status: 200, body: { status: "ok" } }),
-    "/readyz": async () => {
+    // Without the version: it tells a stranger which faults to try.
+    "GET /": () => ({ status: 200, body: { name: manifest.name, uptime: uptime(), ...describe() } }),
+    "GET /healthz": () => ({ status: 200, body: { status: "ok" } }),
+    "GET /readyz": async () => {
       const states = await Promise.all(
         Object.entries(checks).map(async ([part, check]) => [part, await stateOf(check)] as const),
       );

@@ -1,0 +1,118 @@
+/** Strangers at the HTTP port: bytes that are no request, or take for ever to become one. */
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { connect } from "../support/client.ts";
+import { startProcess } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
+
+/** A TCP connection to the server, and all that came back on it. */
+async function dial(url: string): Promise<{ socket: Socket; answer: () => string; ended: () => boolean }> {
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port), hostname);
+  let text = "";
+  let isOver = false;
+  socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
+  socket.on("error", () => {}).on("close", () => (isOver = true));
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return { socket, answer: () => text, ended: () => isOver };
+}
+
+async function ask(url: string, request: string): Promise<string> {
+  const { socket, answer, ended } = await dial(url);
+  socket.write(request);
+  await until("an answer", () => ended() || answer().includes("\r\n\r\n"));
+  return answer();
+}
+
+describe.concurrent("a request that takes for ever", () => {
+  test.for([
+    ["no byte at all", ""],
+    ["half a request line", "GET /healthz HT"],
+    ["a header that never ends", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "],
+    ["a body that never comes", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"],
+    ["an upgrade without its end", "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"],
+  ] as const)(
+    "[H5] %s: cut off within 20 s, and nobody else waits",
+    async ([, beginning], { expect: expectHere }) => {
+      const server = await startProcess();
+      const bystander = await connect({ url: server.url, name: "room" }).saved();
+      const loris = await Promise.all(Array.from({ length: 50 }, () => dial(server.url)));
+      for (const { socket } of loris) socket.write(beginning);
+      const beginsAt = performance.now();
+      let edits = 0;
+      await until(
+        "all cut off",
+        async () => {
+          bystander.tasks.set("edit", edits++);
+          await bystander.saved();
+          expectHere((await fetch(`${server.url}/healthz`)).status).toBe(200);
+          return loris.every(({ ended }) => ended());
+        },
+        { timeoutMs: 25_000 },
+      );
+      expectHere(performance.now() - beginsAt).toBeLessThan(20_000);
+    },
+  );
+});
+
+test("[H5] headers larger than 16 kB are answered 431", async () => {
+  const { url } = await startProcess();
+  const answer = await ask(url, `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${"a".repeat(17_000)}\r\n\r\n`);
+  expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+test.for([
+  ["noise", "\x16\x03\x01\x00\xa5\x01\x00\x00\r\n\r\n", 400],
+  ["two lengths", "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400],
+  ["no host", "GET / HTTP/1.1\r\n\r\n", 400],
+  ["a whole URL, as proxies send it", "GET http://other.example/ HTTP/1.1\r\nHost: x\r\n\r\n", 200],
+  ["a path that climbs", "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404],
+  ["a broken escape", "GET /api/rooms/%E0%A4%A/presence HTTP/1.1\r\nHost: x\r\n\r\n", 404],
+  ["a method that is none", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+  ["a tunnel", "CONNECT other.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", null],
+  [
+    "an upgrade to something else",
+    "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    400,
+  ],
+  ["a WebSocket of another version", webSocketOf("99"), 400],
+] as const)(
+  "[H6] %s: a status or the end of the connection, and the server goes on",
+  async ([, request, status]) => {
+    const server = await startProcess();
+    const bystander = await connect({ url: server.url, name: "room" }).saved();
+    const answer = await ask(server.url, request);
+    if (status === null) expect(answer).toBe("");
+    else expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    bystander.text.insert(0, "still here");
+    await bystander.saved();
+    expect(bystander.closes).toEqual([]);
+  },
+);
+
+test("[H7] no answer names the software or its version, allows another origin to read it, or may be cached", async () => {
+  const { url } = await startProcess();
+  for (const path of ["/", "/healthz", "/readyz", "/nowhere"]) {
+    const response = await fetch(`${url}${path}`, { headers: { Origin: "https://evil.example" } });
+    const names = [...response.headers.keys()];
+    expect(names.filter((name) => /^(server|x-powered-by|access-control-.*)$/.test(name))).toEqual([]);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(await response.text()).not.toMatch(/\d+\.\d+\.\d+/);
+  }
+});
+
+function webSocketOf(version: string): string {
+  return [
+    "GET / HTTP/1.1",
+    "Host: x",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    `Sec-WebSocket-Version: ${version}`,
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "",
+    "",
+  ].join("\r\n");
+}

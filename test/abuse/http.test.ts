@@ -1,7 +1,7 @@
 /** Strangers at the HTTP port: bytes that are no request, or take for ever to become one. */
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { startProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
@@ -26,36 +26,43 @@ async function ask(url: string, request: string): Promise<string> {
   return answer();
 }
 
-describe.concurrent("a request that takes for ever", () => {
-  test.for([
-    ["no byte at all", ""],
-    ["half a request line", "GET /healthz HT"],
-    ["a header that never ends", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "],
-    ["a body that never comes", "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"],
-    ["an upgrade without its end", "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"],
-  ] as const)(
-    "[H5] %s: cut off within 20 s, and nobody else waits",
-    async ([, beginning], { expect: expectHere }) => {
-      const server = await startProcess();
-      const bystander = await connect({ url: server.url, name: "room" }).saved();
-      const loris = await Promise.all(Array.from({ length: 50 }, () => dial(server.url)));
-      for (const { socket } of loris) socket.write(beginning);
-      const beginsAt = performance.now();
-      let edits = 0;
-      await until(
-        "all cut off",
-        async () => {
-          bystander.tasks.set("edit", edits++);
-          await bystander.saved();
-          expectHere((await fetch(`${server.url}/healthz`)).status).toBe(200);
-          return loris.every(({ ended }) => ended());
-        },
-        { timeoutMs: 25_000 },
-      );
-      expectHere(performance.now() - beginsAt).toBeLessThan(20_000);
-    },
-  );
-});
+test(
+  "[H5] a request that takes for ever is cut off within 20 s, and nobody else waits",
+  { timeout: 60_000 },
+  async () => {
+    const beginnings = [
+      "",
+      "GET /healthz HT",
+      "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ",
+      "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+      "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+    ];
+    const server = await startProcess();
+    const bystander = await connect({ url: server.url, name: "room" }).saved();
+    const beginsAt = performance.now();
+    const loris = await Promise.all(
+      beginnings.flatMap((beginning) =>
+        Array.from({ length: 20 }, async () => {
+          const dialled = await dial(server.url);
+          dialled.socket.write(beginning);
+          return dialled;
+        }),
+      ),
+    );
+    let edits = 0;
+    await until(
+      "all cut off",
+      async () => {
+        bystander.tasks.set("edit", edits++);
+        await bystander.saved();
+        expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+        return loris.every(({ ended }) => ended());
+      },
+      { timeoutMs: 40_000 },
+    );
+    expect(performance.now() - beginsAt).toBeLessThan(20_000);
+  },
+);
 
 test("[H5] headers larger than 16 kB are answered 431", async () => {
   const { url } = await startProcess();

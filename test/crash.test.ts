@@ -6,7 +6,7 @@
 import { randomInt } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 import { runCampaign, type CampaignReport } from "../campaigns/crash/campaign.ts";
-import { createDatabase } from "../campaigns/crash/database.ts";
+import { createDatabase } from "../campaigns/database.ts";
 import type { Fault } from "../campaigns/crash/round-plan.ts";
 
 const ROOMS = 3;

@@ -1,7 +1,7 @@
 /** Rounds, one after the other on one database, until enough faults have struck and enough edits are acknowledged. */
 import { randomUUID } from "node:crypto";
 import * as prng from "lib0/prng";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 import { Ledger, type Tally } from "./ledger.ts";
 import { playRound } from "./round.ts";
 import { planRound, type Fault, type RoundPlan } from "./round-plan.ts";

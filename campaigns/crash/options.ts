@@ -1,7 +1,7 @@
 /** The command line of `npm run crash`. */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { STORE_NAMES, type StoreName } from "./database.ts";
+import { STORE_NAMES, type StoreName } from "../database.ts";
 import type { Fault } from "./round-plan.ts";
 
 export const USAGE = `node campaigns/crash/run.ts [options]

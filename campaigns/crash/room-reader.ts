@@ -6,7 +6,12 @@ import { HocuspocusProvider } from "@hocuspocus/provider";
  * @throws the signal's reason when it fires first.
  */
 export async function readRoom<T>(
-  { url, room, signal }: { readonly url: string; readonly room: string; readonly signal: AbortSignal },
+  {
+    url,
+    room,
+    root = "tasks",
+    signal,
+  }: { readonly url: string; readonly room: string; readonly root?: string; readonly signal: AbortSignal },
   use: (content: { get(key: string): unknown }) => T,
 ): Promise<T> {
   signal.throwIfAborted();
@@ -16,7 +21,7 @@ export async function readRoom<T>(
       provider.on("synced", () => resolve());
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
     });
-    return use(provider.document.getMap("tasks"));
+    return use(provider.document.getMap(root));
   } finally {
     provider.destroy();
     provider.document.destroy();

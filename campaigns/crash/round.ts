@@ -6,12 +6,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../test/support/until.ts";
 import { Crowd } from "./crowd.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "../database.ts";
 import { within } from "./deadline.ts";
 import type { Ledger } from "./ledger.ts";
 import { readRoom } from "./room-reader.ts";
 import type { RoundPlan } from "./round-plan.ts";
-import { ServerChild } from "./server-child.ts";
+import { ServerChild } from "../server-child.ts";
 
 /** Far more than any wait in a round takes on a busy machine. */
 const PATIENCE_MS = 60_000;

@@ -3,7 +3,7 @@
  * there for a fresh reader of the next server. Exit code 1 if anything is not.
  */
 import { runCampaign } from "./campaign.ts";
-import { createDatabase, foreignDatabase } from "./database.ts";
+import { createDatabase, foreignDatabase } from "../database.ts";
 import { parseOptions, USAGE, type Options } from "./options.ts";
 import { renderProgress, renderReport } from "./report.ts";
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PostgresCluster } from "../../test/support/postgres-cluster.ts";
+import { PostgresCluster } from "../test/support/postgres-cluster.ts";
 
 export const STORE_NAMES = ["sqlite", "postgres"] as const;
 export type StoreName = (typeof STORE_NAMES)[number];

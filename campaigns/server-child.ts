@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Of its output, for the message when something went wrong. */
 const KEPT_LINES = 30;
 
@@ -48,6 +48,10 @@ export class ServerChild {
     void this.ended.then(() => listening.reject(new Error(`The server did not start\n${this.output}`)));
     // Who kills it while it starts does not ask.
     listening.promise.catch(() => {});
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   get output(): string {

@@ -25,6 +25,7 @@ COPY extensions extensions
 COPY http http
 COPY lib lib
 COPY members members
+COPY presence presence
 COPY storage storage
 COPY sync sync
 COPY transport transport

@@ -13,6 +13,7 @@ import { lifecycleLog } from "./extensions/lifecycle-log.ts";
 import { membership } from "./extensions/membership.ts";
 import { noEcho } from "./extensions/no-echo.ts";
 import { persistence } from "./extensions/persistence.ts";
+import { presence } from "./extensions/presence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomNames } from "./extensions/room-names.ts";
 import { healthRoutes } from "./http/health.ts";
@@ -26,8 +27,11 @@ import type { Log } from "./lib/log.ts";
 import { Rooms } from "./lib/rooms.ts";
 import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
+import { ClientIds } from "./members/client-ids.ts";
 import { MemberMessages, type MessageHandler } from "./members/member-messages.ts";
 import manifest from "./package.json" with { type: "json" };
+import { AwarenessMessages } from "./presence/awareness-messages.ts";
+import { PresenceStates } from "./presence/presence-states.ts";
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
 import { storedAnswers } from "./sync/stored-answers.ts";
@@ -106,6 +110,7 @@ export async function startServer({
         persist,
         noEcho(),
         membership(),
+        presence(),
         idle,
         lifecycleLog({ log }),
         ...extensions,
@@ -137,10 +142,19 @@ export async function startServer({
     storedBytes: (room) => persist.storedBytes(room),
     reportUnreadable: (room, rows) => persist.reportUnreadable(room, rows),
   });
-  const sync = new SyncMessages({ rooms, log, answer });
+  const clientIds = new ClientIds();
+  const states = new PresenceStates({ clientIds });
+  const sync = new SyncMessages({
+    rooms,
+    log,
+    answer,
+    clientIds,
+    onIntroduced: (member) => states.greet(member),
+  });
   const handlers = new Map<MessageType, MessageHandler>([
     [MessageType.Sync, sync],
     [MessageType.SyncReply, sync],
+    [MessageType.Awareness, new AwarenessMessages({ ...config, states, clientIds })],
   ]);
   const sockets: SocketServer = new SocketServer({
     ...config,

@@ -7,6 +7,7 @@ import * as decoding from "lib0/decoding";
 import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import type { Log } from "../lib/log.ts";
 import type { Rooms } from "../lib/rooms.ts";
+import type { ClientIds } from "../members/client-ids.ts";
 import type { MessageHandler } from "../members/member-messages.ts";
 import type { Member } from "../members/member.ts";
 import { FirstSyncs, type FirstSyncsOptions } from "./first-syncs.ts";
@@ -17,17 +18,22 @@ export interface SyncMessagesOptions {
   readonly rooms: Pick<Rooms, "discard">;
   readonly log: Log;
   readonly answer: FirstSyncsOptions["answer"];
+  readonly clientIds: ClientIds;
+  /** A member has answered the question for its state: whatever a provider says first thing has been said. */
+  readonly onIntroduced: (member: Member) => void;
 }
 
 export class SyncMessages implements MessageHandler {
   readonly hookNames: readonly HookName[] = ["beforeSync"];
   readonly #firstSyncs: FirstSyncs;
   readonly #intake: UpdateIntake;
+  readonly #onIntroduced: SyncMessagesOptions["onIntroduced"];
 
   constructor(options: SyncMessagesOptions) {
     const questions = new StateQuestions();
     this.#firstSyncs = new FirstSyncs({ ...options, questions });
     this.#intake = new UpdateIntake({ ...options, questions });
+    this.#onIntroduced = options.onIntroduced;
   }
 
   handle(member: Member, decoder: decoding.Decoder): void {
@@ -38,6 +44,7 @@ export class SyncMessages implements MessageHandler {
         this.#firstSyncs.answer(member, payload);
         break;
       case messageYjsSyncStep2:
+        this.#onIntroduced(member);
         this.#intake.takeState(member, payload);
         break;
       case messageYjsUpdate:

@@ -7,11 +7,11 @@ import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Rooms } from "../lib/rooms.ts";
+import type { ClientIds } from "../members/client-ids.ts";
+import type { Member } from "../members/member.ts";
 import { applyUpdate } from "./application.ts";
-import { ClientIds } from "./client-ids.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
-import type { Member } from "../members/member.ts";
 import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
 import { isContained, isIntegrated, readContents } from "./update-contents.ts";
@@ -20,11 +20,11 @@ export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
   readonly log: Log;
   readonly questions: StateQuestions;
+  readonly clientIds: ClientIds;
 }
 
 export class UpdateIntake {
   readonly #options: UpdateIntakeOptions;
-  readonly #clientIds = new ClientIds();
 
   constructor(options: UpdateIntakeOptions) {
     this.#options = options;
@@ -39,20 +39,21 @@ export class UpdateIntake {
       decline(member);
       return;
     }
+    const { clientIds, questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
-    const added = this.#clientIds.ensureOwn(contents, member);
+    const added = clientIds.ensureOwn(contents.ends, member);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;
     if (isIntegrated(document, contents)) {
-      this.#clientIds.claim(added, member);
+      clientIds.claim(added, member);
       acknowledge(member);
       return;
     }
     // On top of something that never arrived: the client is asked for all it has, which is then taken as far as it goes.
     restorePending(document, before);
-    this.#options.questions.owe(member);
+    questions.owe(member);
   }
 
   /**
@@ -60,7 +61,7 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { questions } = this.#options;
+    const { clientIds, questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
@@ -69,7 +70,7 @@ export class UpdateIntake {
       else decline(member);
       return;
     }
-    this.#clientIds.ensureOwn(contents, member);
+    clientIds.ensureOwn(contents.ends, member);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;

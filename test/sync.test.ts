@@ -302,9 +302,24 @@ describe("client ids", () => {
     expect((await connect({ url: server.url, name: "room" }).synced()).content).toBe("first second");
   });
 
-  test("[S17] nobody takes a client id by an edit that hangs in the air", async () => {
+  test("[S17] nobody takes the client id of a user who is seen with it and has not written yet", async () => {
     const server = await startComposition();
     const victim = await connect({ url: server.url, name: "room" }).saved();
+    const witness = await connect({ url: server.url, name: "room" }).saved();
+    await until("seen", () => witness.provider.awareness?.getStates().has(victim.doc.clientID));
+    const attacker = await inside(server);
+    attacker.update("room", Y.mergeUpdates(typed("forged", victim.doc.clientID)));
+    expect(await attacker.closed()).toMatchObject({ code: 4205 });
+    victim.text.insert(0, "mine");
+    await victim.saved();
+    expect([victim.closes, attacker.acksTo("room")]).toEqual([[], 0]);
+    await until("the victim's edit", () => witness.content === "mine");
+  });
+
+  test("[S17] nobody takes a client id by an edit that hangs in the air", async () => {
+    const server = await startComposition();
+    // Without presence: with it the id would be known to be taken.
+    const victim = await connect({ url: server.url, name: "room", awareness: null }).saved();
     const attacker = await inside(server);
     attacker.update("room", typed("ab", victim.doc.clientID)[1] as Uint8Array);
     attacker.update("room", typed("!")[0] as Uint8Array);

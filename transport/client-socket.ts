@@ -12,7 +12,7 @@ import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-r
 import type { Identity } from "../lib/identity.ts";
 import type { Journal, SavedWaiter } from "../storage/journal.ts";
 import { binaryFrame, frameStart } from "./frame.ts";
-import { isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
+import { isPresenceMessage, isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
 export interface ClientSocketOptions {
@@ -58,6 +58,7 @@ export class ClientSocket implements WebSocketLike {
   #released = false;
   readonly #ackWaiters = new WeakMap<Connection, SavedWaiter>();
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
+  #ownPresence: { readonly address: string; readonly client: number } | null = null;
   #sentSinceBeat = false;
   #heardSinceBeat = true;
   #silentBeats = 0;
@@ -82,7 +83,18 @@ export class ClientSocket implements WebSocketLike {
     this.#echo = { address, update };
   }
 
+  /** Runs what broadcasts the presence of a client that came from here, over the connection with this address, and sends it not back. */
+  withoutPresence(own: { readonly address: string; readonly client: number }, broadcast: () => void): void {
+    this.#ownPresence = own;
+    try {
+      broadcast();
+    } finally {
+      this.#ownPresence = null;
+    }
+  }
+
   send(message: Uint8Array): void {
+    if (this.#ownPresence && isPresenceMessage(message, this.#ownPresence)) return;
     if (this.#echo && isUpdateMessage(message, this.#echo)) {
       this.#echo = null;
       return;

@@ -55,6 +55,19 @@ export function isUpdateMessage(
   );
 }
 
+/** Whether `message` shows the presence of exactly this client to this address. */
+export function isPresenceMessage(
+  message: Uint8Array,
+  { address, client }: { readonly address: string; readonly client: number },
+): boolean {
+  const decoder = decoding.createDecoder(message);
+  if (decoding.readVarString(decoder) !== address) return false;
+  if (decoding.readVarUint(decoder) !== MessageType.Awareness) return false;
+  // Length of the update, entries in it, and the first one's client.
+  decoding.readVarUint(decoder);
+  return decoding.readVarUint(decoder) === 1 && decoding.readVarUint(decoder) === client;
+}
+
 /** The address is `room` or, from a provider with session awareness, `room\0session`. */
 export function roomIn(address: string): string {
   return address.split("\0", 1)[0] ?? "";

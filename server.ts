@@ -7,6 +7,12 @@ import type { AddressInfo } from "node:net";
 import { Logger } from "@hocuspocus/extension-logger";
 import { MessageType, type Extension } from "@hocuspocus/server";
 import { createAdmission } from "./auth/admission.ts";
+import { BackendOrders } from "./auth/backend-orders.ts";
+import { Outage } from "./auth/outage.ts";
+import { Recheck } from "./auth/recheck.ts";
+import { Revocations } from "./auth/revocations.ts";
+import { rightsTiming, type RightsTiming } from "./auth/rights-timing.ts";
+import { Rights } from "./auth/rights.ts";
 import { authentication } from "./extensions/authentication.ts";
 import { idleUnload } from "./extensions/idle-unload.ts";
 import { lifecycleLog } from "./extensions/lifecycle-log.ts";
@@ -15,18 +21,23 @@ import { noEcho } from "./extensions/no-echo.ts";
 import { persistence } from "./extensions/persistence.ts";
 import { presence } from "./extensions/presence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
+import { roomCapacity } from "./extensions/room-capacity.ts";
 import { roomNames } from "./extensions/room-names.ts";
+import { forBearer } from "./http/bearer.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createHttpServer } from "./http/http-server.ts";
+import { roomApi } from "./http/room-api.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
 import type { Config } from "./lib/config.ts";
 import { Guard } from "./lib/guard.ts";
 import type { Identity } from "./lib/identity.ts";
 import type { Log } from "./lib/log.ts";
+import { Metrics } from "./lib/metrics.ts";
 import { Rooms } from "./lib/rooms.ts";
 import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
+import { HandlingWatch } from "./limits/handling-watch.ts";
 import { ClientIds } from "./members/client-ids.ts";
 import { MemberMessages, type MessageHandler } from "./members/member-messages.ts";
 import manifest from "./package.json" with { type: "json" };
@@ -37,13 +48,16 @@ import { ThreadedStore } from "./storage/threaded-store.ts";
 import { storedAnswers } from "./sync/stored-answers.ts";
 import { SyncMessages } from "./sync/sync-messages.ts";
 import { Heartbeat } from "./transport/heartbeat.ts";
-import { SocketServer } from "./transport/socket-server.ts";
+import { SocketServer, type Usage } from "./transport/socket-server.ts";
 
 export interface RunningServer {
   readonly port: number;
   readonly rooms: Rooms;
   readonly store: ThreadedStore;
   readonly guard: Guard;
+  readonly metrics: Metrics;
+  /** What clients that are there use up of what is limited for all together. */
+  readonly usage: () => Usage;
   /** Resolves with the exit code: 0, or 1 when something could not be saved in time. */
   stop(): Promise<number>;
 }
@@ -55,6 +69,8 @@ export interface StartOptions {
   readonly extensions?: readonly Extension<Identity>[];
   /** A faster one in tests. */
   readonly heartbeat?: Heartbeat;
+  /** The same for tokens and re-checks. */
+  readonly timing?: RightsTiming;
 }
 
 /** Starts a server. @throws when the store cannot be opened or the port cannot be had. */
@@ -63,6 +79,7 @@ export async function startServer({
   log,
   extensions = [],
   heartbeat = new Heartbeat(),
+  timing = rightsTiming,
 }: StartOptions): Promise<RunningServer> {
   let stopping = false;
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
@@ -87,10 +104,32 @@ export async function startServer({
     },
   });
 
+  // Who may be where, and for how long.
+  const rights = new Rights({ log });
+  const revocations = new Revocations();
+  const outage = new Outage({ log });
+  const admit = createAdmission(config, { revocations, outage });
+  const recheck = new Recheck({
+    rights,
+    admit,
+    outage,
+    log,
+    graceMs: timing.graceMs,
+    // Tokens alone change only by being replaced.
+    intervalMs: config.authMode.includes("webhook") ? config.authRecheckSeconds * 1000 : 0,
+  });
+  const orders = new BackendOrders({ rights, revocations, recheck });
+
   // What this server adds to Hocuspocus, in the order in which a connection meets it.
   const guard = new Guard({ log });
   const hold = (room: string): (() => void) => rooms.hold(room);
-  const persist = persistence({ store, journal, log, hold });
+  const persist = persistence({
+    store,
+    journal,
+    log,
+    hold,
+    maxDocumentBytes: config.maxDocumentBytes,
+  });
   const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold });
   const rooms: Rooms = new Rooms({
     guard,
@@ -98,6 +137,7 @@ export async function startServer({
       name: manifest.name,
       quiet: true,
       timeout: LOGIN_DEADLINE_MS,
+      maxPendingDocuments: config.maxRoomsPerConnection,
       // Broadcasts go out as they come; the client sockets gather a turn's frames, which costs less than merging updates.
       flushDelay: false,
       extensions: [
@@ -106,7 +146,14 @@ export async function startServer({
           : []),
         refuseWhileStopping({ isStopping: () => stopping }),
         roomNames({ pattern: config.roomNamePattern }),
-        authentication({ admit: createAdmission(config), log }),
+        authentication({ admit, rights, revocations, recheck, timing, log }),
+        roomCapacity({
+          ...config,
+          seats: {
+            occupancy: (room) => rooms.occupancy(room),
+            admit: (room, socketId) => rooms.admit(room, socketId),
+          },
+        }),
         persist,
         noEcho(),
         membership(),
@@ -118,22 +165,35 @@ export async function startServer({
     },
   });
 
+  const metrics: Metrics = new Metrics({
+    connections: () => sockets.connections,
+    usage: () => sockets.usage,
+    rooms: () => rooms.getDocumentsCount(),
+    unsavedBytes: () => journal.unsavedBytes,
+    commits: () => journal.commits,
+    hookFailures: () => guard.failures,
+  });
+  const watch = new HandlingWatch({ log, onSlow: (room) => metrics.slow(room) });
+
   // The HTTP server and the WebSockets on it.
   const httpServer = createHttpServer(
     createRouter({
       log,
-      routes: healthRoutes({
-        describe: () => ({ rooms: rooms.getDocumentsCount(), connections: sockets.connections }),
-        checks: {
-          server: async () => {
-            if (stopping) throw new Error("stopping");
+      routes: {
+        ...healthRoutes({
+          describe: () => ({ rooms: rooms.getDocumentsCount(), connections: sockets.connections }),
+          checks: {
+            server: async () => {
+              if (stopping) throw new Error("stopping");
+            },
+            storage: async () => {
+              if (journal.trouble) throw journal.trouble;
+              await store.check();
+            },
           },
-          storage: async () => {
-            if (journal.trouble) throw journal.trouble;
-            await store.check();
-          },
-        },
-      }),
+        }),
+        ...forBearer(config.adminToken, { ...roomApi({ rooms, orders }) }),
+      },
     }),
   );
   const answer = storedAnswers({
@@ -150,6 +210,8 @@ export async function startServer({
     answer,
     clientIds,
     onIntroduced: (member) => states.greet(member),
+    maxDocumentBytes: config.maxDocumentBytes,
+    storedBytes: (room) => persist.storedBytes(room),
   });
   const handlers = new Map<MessageType, MessageHandler>([
     [MessageType.Sync, sync],
@@ -160,7 +222,8 @@ export async function startServer({
     ...config,
     httpServer,
     rooms,
-    members: new MemberMessages({ rooms, log, handlers }),
+    members: new MemberMessages({ rooms, log, handlers, watch }),
+    metrics,
     log,
     heartbeat,
     whenSaved: (...parameters) => journal.whenSaved(...parameters),
@@ -182,6 +245,8 @@ export async function startServer({
     rooms,
     store,
     guard,
+    metrics,
+    usage: () => sockets.usage,
     async stop() {
       stopping = true;
       log.info({ event: "stopping", connections: sockets.connections }, "🛑 Stopping");
@@ -196,6 +261,7 @@ export async function startServer({
         ],
         { deadlineMs: config.shutdownSeconds * 1000, log },
       );
+      metrics.stop();
       httpServer.close();
       httpServer.closeAllConnections();
       const unsaved = journal.unsavedRooms;

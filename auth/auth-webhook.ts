@@ -6,8 +6,10 @@ import { createHmac } from "node:crypto";
 import pLimit from "p-limit";
 import { z } from "zod";
 import { closeReasons } from "../lib/close-reasons.ts";
+import type { Identity } from "../lib/identity.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Admission, Attempt } from "./admission.ts";
+import { CLOCK_TOLERANCE_SECONDS } from "./token-verifier.ts";
 
 export interface AuthWebhookOptions {
   readonly url: string;
@@ -32,20 +34,30 @@ export function createAuthWebhook(options: AuthWebhookOptions): Admission {
   return (attempt) => limit(() => ask(attempt, options));
 }
 
-async function ask({ token, room, ip, origin, userAgent }: Attempt, options: AuthWebhookOptions) {
+async function ask(
+  { token, room, ip, origin, userAgent }: Attempt,
+  options: AuthWebhookOptions,
+): Promise<Identity> {
   const answer = await post(JSON.stringify({ token, room, ip, origin, userAgent }), options);
   if (answer.status === 401) throw new Refusal(closeReasons.tokenInvalid, "The backend answered 401");
   if (answer.status === 403) throw new Refusal(closeReasons.roomForbidden, "The backend answered 403");
   if (answer.status !== 200)
     throw new Refusal(closeReasons.authUnavailable, `The backend answered ${answer.status}`);
+  const { user, access, expiresAt } = parse(answer.body);
+  // Let in, they would be out again at the next look, and come back once a second.
+  if (expiresAt !== undefined && Date.now() >= (expiresAt + CLOCK_TOLERANCE_SECONDS) * 1000)
+    throw new Refusal(closeReasons.authUnavailable, "The backend admits until a time in the past: clocks?");
+  const { id, name, color } = user;
+  return {
+    user: { id, name, ...(color !== undefined && { color }) },
+    access,
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+function parse(body: string): z.infer<typeof answerSchema> {
   try {
-    const { user, access, expiresAt } = answerSchema.parse(JSON.parse(answer.body));
-    const { id, name, color } = user;
-    return {
-      user: { id, name, ...(color !== undefined && { color }) },
-      access,
-      ...(expiresAt !== undefined && { expiresAt }),
-    };
+    return answerSchema.parse(JSON.parse(body));
   } catch (error) {
     throw new Refusal(closeReasons.authUnavailable, "The backend's answer is not of the agreed form", {
       cause: error,

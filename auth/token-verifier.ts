@@ -12,13 +12,14 @@ const claimsSchema = z.object({
   name: z.string().optional(),
   color: z.string().optional(),
   exp: z.number().optional(),
+  iat: z.number().optional(),
   rooms: z.record(z.string(), z.enum(["read", "write"])).optional(),
 });
 
 export type Claims = z.infer<typeof claimsSchema>;
 
 /** Backend and server need not agree to the second: a token used at once carries an `nbf` that our clock may not have reached. */
-const CLOCK_TOLERANCE_SECONDS = 5;
+export const CLOCK_TOLERANCE_SECONDS = 5;
 
 type JwtConfig = Pick<Config, "jwtSecret" | "jwtPublicKey" | "jwtAlgorithms" | "jwtIssuer" | "jwtAudience">;
 

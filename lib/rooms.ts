@@ -15,12 +15,18 @@ import {
   type Document,
   type Extension,
   type HookName,
+  type onTokenSyncPayload,
 } from "@hocuspocus/server";
 import type { CloseReason } from "./close-reasons.ts";
 import { hookNames, type Guard } from "./guard.ts";
 import type { Identity } from "./identity.ts";
+import { RoomArrivals } from "./room-arrivals.ts";
 
-type HookPayload = { readonly documentName?: string; readonly document?: Document };
+type HookPayload = {
+  readonly documentName?: string;
+  readonly document?: Document;
+  readonly socketId?: string;
+};
 
 const DEFAULT_PRIORITY = 100;
 const done = Promise.resolve();
@@ -28,6 +34,7 @@ const done = Promise.resolve();
 export class Rooms extends Hocuspocus<Identity> {
   readonly #guard: Guard;
   readonly #holds = new Map<string, number>();
+  readonly #arrivals = new RoomArrivals();
   #extensionsWith: ReadonlyMap<HookName, readonly Extension[]> = new Map();
 
   constructor({ guard, configuration }: { guard: Guard; configuration: Partial<Configuration<Identity>> }) {
@@ -85,13 +92,26 @@ export class Rooms extends Hocuspocus<Identity> {
    * between would leave the newcomer alone on a destroyed document.
    */
   override async createDocument(...parameters: Parameters<Hocuspocus["createDocument"]>): Promise<Document> {
-    const release = this.hold(parameters[0]);
+    const [room, , socketId] = parameters;
+    const release = this.hold(room);
+    const loaded = this.#arrivals.loading(room, socketId);
     try {
       return await super.createDocument(...parameters);
     } finally {
       // After the microtasks in which Hocuspocus attaches the connection.
       setImmediate(release);
+      loaded();
     }
+  }
+
+  /** How many are in a room, or let in and on their way into it. */
+  occupancy(room: string): number {
+    return (this.documents.get(room)?.connections.size ?? 0) + this.#arrivals.count(room);
+  }
+
+  /** Keeps a seat for a client that is let in, until it is in the room or gone. To be called by the last `onAuthenticate`. */
+  admit(room: string, socketId: string): void {
+    this.#arrivals.admitted(room, socketId);
   }
 
   /** Whether any extension has this hook. */
@@ -118,9 +138,17 @@ export class Rooms extends Hocuspocus<Identity> {
     payload: unknown,
     callback: ((result: unknown) => unknown) | null = null,
   ): Promise<unknown> {
+    if (name === "connected") {
+      const { documentName = "", socketId = "" } = payload as HookPayload;
+      this.#arrivals.attached(documentName, socketId);
+    }
     const extensions = this.#extensionsWith.get(name) ?? [];
     if (extensions.length === 0) return done;
-    const running = this.#run(name, extensions, { payload: payload as HookPayload, callback });
+    const running = this.#run(name, extensions, {
+      payload: payload as HookPayload,
+      // Stock makes a new object of it, which the connection does not get: `connection.context` and every hook's `context` are one here.
+      callback: name === "onTokenSync" ? mergeInto((payload as onTokenSyncPayload).context) : callback,
+    });
     // Stock awaits it while the name counts as unloading, and a room opened again meanwhile then never unloads.
     return name === "afterUnloadDocument" ? done : running;
   }
@@ -144,4 +172,8 @@ export class Rooms extends Hocuspocus<Identity> {
       throw refusal;
     }
   }
+}
+
+function mergeInto(context: object): (additions: unknown) => void {
+  return (additions) => void Object.assign(context, additions);
 }

@@ -36,12 +36,20 @@ export class Backend {
     await this.#call("DELETE", `/rooms/${room}/rights/${user}`);
   }
 
+  async signOut(user: string): Promise<void> {
+    await this.#call("POST", `/people/${user}/sign-out`);
+  }
+
   async fault(mode: Fault, slowMs = 500): Promise<void> {
     await this.#call("PUT", "/faults", { mode, slowMs });
   }
 
   async calls(): Promise<{ calls: number; maxInFlight: number }> {
     return (await this.#call("GET", "/faults/calls")) as { calls: number; maxInFlight: number };
+  }
+
+  async resetCalls(): Promise<void> {
+    await this.#call("DELETE", "/faults/calls");
   }
 
   async #call(method: string, path: string, body?: object): Promise<unknown> {

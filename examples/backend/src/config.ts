@@ -19,6 +19,9 @@ export interface Config {
   tokenCarriesRooms: boolean;
   webhookSecret: string;
   adminToken: string | undefined;
+  /** The collaboration server, to be told of changed rights; unset, it finds them out at its next re-check. */
+  collabUrl: string | undefined;
+  collabAdminToken: string | undefined;
   demoFaults: boolean;
   /** Names of the secrets that were not set and got the development value. */
   defaultedSecrets: string[];
@@ -42,6 +45,8 @@ const environment = z.object({
   TOKEN_ROOMS: flag.default(false),
   AUTH_WEBHOOK_SECRET: z.string().default(DEV_SECRET),
   ADMIN_TOKEN: z.string().optional(),
+  COLLAB_URL: z.url().optional(),
+  COLLAB_ADMIN_TOKEN: z.string().optional(),
   DEMO_FAULTS: flag.default(false),
 });
 
@@ -58,6 +63,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const values = parsed.data;
   const production = values.NODE_ENV === "production";
   const problems = production ? insecureInProduction(values) : [];
+  if (values.COLLAB_URL !== undefined && values.COLLAB_ADMIN_TOKEN === undefined)
+    problems.push("COLLAB_ADMIN_TOKEN: COLLAB_URL needs it (ADMIN_TOKEN of the collaboration server)");
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
 
   return {
@@ -71,6 +78,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     tokenCarriesRooms: values.TOKEN_ROOMS,
     webhookSecret: values.AUTH_WEBHOOK_SECRET,
     adminToken: values.ADMIN_TOKEN,
+    // A slash at the end would make the paths behind it other paths.
+    collabUrl: values.COLLAB_URL?.replace(/\/+$/, ""),
+    collabAdminToken: values.COLLAB_ADMIN_TOKEN,
     demoFaults: values.DEMO_FAULTS,
     defaultedSecrets: ["JWT_SECRET", "AUTH_WEBHOOK_SECRET"].filter((name) => given[name] === undefined),
   };

@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post, UnauthorizedException } from "@nestjs/common";
+import { Body, Controller, Headers, HttpCode, Post, UnauthorizedException } from "@nestjs/common";
 import { z } from "zod";
 import { findPerson, type Person } from "./people.js";
 import { TokenService } from "./token.service.js";
@@ -17,5 +17,18 @@ export class AuthController {
     const person = findPerson(user);
     if (!person) throw new UnauthorizedException("unknown user");
     return { token: await this.tokens.issue(person), user: person };
+  }
+
+  /**
+   * A fresh token for one that is still good. The collaboration server asks each page for it a minute before its token ends, so whoever
+   * stays in a room never logs in again. With a session cookie of your own, look at that instead.
+   */
+  @Post("refresh")
+  @HttpCode(200)
+  async refresh(@Headers("authorization") authorization?: string): Promise<{ token: string }> {
+    const claims = await this.tokens.verify(authorization?.replace(/^Bearer /, "") ?? "");
+    const person = claims && findPerson(claims.sub);
+    if (!person) throw new UnauthorizedException("token is invalid or expired; log in again");
+    return { token: await this.tokens.issue(person) };
   }
 }

@@ -1,14 +1,21 @@
 import { Module } from "@nestjs/common";
 import { JwtModule, type JwtModuleOptions } from "@nestjs/jwt";
+import { CollabServerModule } from "../collab/collab-server.module.js";
 import { CONFIG, type Config } from "../config.js";
 import { RightsModule } from "../rights/rights.module.js";
 import { AuthController } from "./auth.controller.js";
+import { PeopleController } from "./people.controller.js";
+import { SignOuts } from "./sign-outs.js";
 import { TokenService } from "./token.service.js";
 
 @Module({
-  imports: [RightsModule, JwtModule.registerAsync({ inject: [CONFIG], useFactory: jwtOptions })],
-  controllers: [AuthController],
-  providers: [TokenService],
+  imports: [
+    RightsModule,
+    CollabServerModule,
+    JwtModule.registerAsync({ inject: [CONFIG], useFactory: jwtOptions }),
+  ],
+  controllers: [AuthController, PeopleController],
+  providers: [TokenService, SignOuts],
   exports: [TokenService],
 })
 export class AuthModule {}

@@ -1,0 +1,122 @@
+/**
+ * Asks the backend again and again whether those inside may stay.
+ *
+ * No right to the room any more is a final word. "I do not know this token" is one about the token: it may only have run out, so the socket is
+ * closed and the client logs in anew, with a fresh token if it has a source of them. No answer keeps everybody where they are for
+ * a while: it says nothing about them.
+ */
+import pLimit from "p-limit";
+import { closeReasons } from "../lib/close-reasons.ts";
+import type { Log } from "../lib/log.ts";
+import { Refusal } from "../lib/refusal.ts";
+import type { Admission } from "./admission.ts";
+import type { Outage } from "./outage.ts";
+import { reasonInside } from "./refused-inside.ts";
+import type { Right } from "./right.ts";
+import type { Rights } from "./rights.ts";
+
+export interface RecheckOptions {
+  readonly rights: Rights;
+  readonly admit: Admission;
+  readonly outage: Outage;
+  readonly log: Log;
+  /** 0 asks only when ordered to. */
+  readonly intervalMs: number;
+  /** How long nobody is put out over a backend that does not answer, ms. */
+  readonly graceMs: number;
+}
+
+/** Of the 64 questions that may be under way at once; the others are for those who want to come in. */
+const MAX_QUESTIONS = 16;
+
+/** Not answered: asked again after this, or the interval if that is shorter, ms. */
+const RETRY_MS = 30_000;
+
+export type Outcome = "confirmed" | "out" | "unanswered";
+
+/** When a right is asked about next, and since when that has failed; of the process' clock, which no one sets, ms. */
+interface Plan {
+  dueAt: number;
+  failingSince: number | null;
+  isAsking: boolean;
+}
+
+export class Recheck {
+  readonly #options: RecheckOptions;
+  readonly #limit = pLimit(MAX_QUESTIONS);
+  readonly #plans = new WeakMap<Right, Plan>();
+
+  constructor(options: RecheckOptions) {
+    this.#options = options;
+  }
+
+  /** To be called about once a second. */
+  sweep(now = performance.now()): void {
+    const { rights, outage, intervalMs, graceMs } = this.#options;
+    if (intervalMs === 0) return;
+    for (const right of rights) {
+      const plan = this.#planOf(right, now);
+      if (now < plan.dueAt) continue;
+      // With thousands to ask about and three seconds for each no-answer, most would not even be asked within the grace.
+      if (outage.since !== null && now - outage.since >= graceMs)
+        rights.end(right, closeReasons.authUnavailable);
+      else if (!plan.isAsking) {
+        plan.isAsking = true;
+        void this.#limit(() => this.ask(right)).finally(() => (plan.isAsking = false));
+      }
+    }
+  }
+
+  /** Asks now. Never rejects. */
+  async ask(right: Right): Promise<Outcome> {
+    const { rights, admit, log, intervalMs, graceMs } = this.#options;
+    // Everybody has left while it waited for its turn.
+    if (right.members.size === 0) return "confirmed";
+    const fields = { room: right.attempt.room, user: right.identity.user.id };
+    const plan = this.#planOf(right, performance.now());
+    try {
+      const identity = await admit(right.attempt);
+      this.#answered(plan);
+      if (identity.user.id === fields.user) {
+        rights.confirm(right, identity);
+        return "confirmed";
+      }
+      log.warn(
+        { event: "foreign-token", ...fields, tokenOf: identity.user.id },
+        "🚫 A token changed its user",
+      );
+      rights.end(right, closeReasons.tokenInvalid);
+      return "out";
+    } catch (error) {
+      if (error instanceof Refusal && !error.retry) {
+        this.#answered(plan);
+        const reason = reasonInside(error);
+        rights.end(right, reason === closeReasons.accessRevoked ? reason : closeReasons.sessionExpired);
+        return "out";
+      }
+      const now = performance.now();
+      log.debug({ event: "recheck-failed", ...fields, err: error }, "A right could not be checked");
+      plan.failingSince ??= now;
+      plan.dueAt = now + Math.min(RETRY_MS, intervalMs) * (0.5 + Math.random() / 2);
+      // Without an interval the last failure may have been a day ago, and nobody asked in between.
+      if (intervalMs === 0 || now - plan.failingSince < graceMs) return "unanswered";
+      rights.end(right, closeReasons.authUnavailable);
+      return "out";
+    }
+  }
+
+  /** The first time anywhere within the interval, so that those who all came back after a restart do not stay in step. */
+  #planOf(right: Right, now: number): Plan {
+    let plan = this.#plans.get(right);
+    if (!plan) {
+      plan = { dueAt: now + this.#options.intervalMs * right.phase, failingSince: null, isAsking: false };
+      this.#plans.set(right, plan);
+    }
+    return plan;
+  }
+
+  #answered(plan: Plan): void {
+    plan.failingSince = null;
+    plan.dueAt = performance.now() + this.#options.intervalMs * (0.9 + Math.random() / 10);
+  }
+}

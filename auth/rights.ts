@@ -1,0 +1,125 @@
+/**
+ * By what right everybody is in the rooms, and the two things that can happen to a right while somebody is inside: it changes, or it ends.
+ * When that is so is decided elsewhere (`Expiry`, `FreshTokens`, `Recheck`, `BackendOrders`).
+ */
+import { OutgoingMessage } from "@hocuspocus/server";
+import type { CloseReason } from "../lib/close-reasons.ts";
+import type { Identity } from "../lib/identity.ts";
+import type { Log } from "../lib/log.ts";
+import type { Member } from "../members/member.ts";
+import type { Admitted, Right } from "./right.ts";
+
+export class Rights {
+  readonly #log: Log;
+  readonly #rights = new Map<string, Right>();
+  readonly #rightOf = new WeakMap<Member, Right>();
+
+  constructor({ log }: { readonly log: Log }) {
+    this.#log = log;
+  }
+
+  [Symbol.iterator](): Iterator<Right> {
+    return this.#rights.values();
+  }
+
+  of(member: Member): Right | undefined {
+    return this.#rightOf.get(member);
+  }
+
+  /** The rights of one user, in one room, or of everybody everywhere. */
+  matching({ user, room }: { readonly user?: string; readonly room?: string }): Right[] {
+    return [...this].filter(
+      ({ identity, attempt }) =>
+        (user === undefined || identity.user.id === user) && (room === undefined || attempt.room === room),
+    );
+  }
+
+  /** Somebody has come in; leaving needs no call. */
+  enter(member: Member, admitted: Admitted): Right {
+    member.onClose(() => this.#leave(member));
+    return this.#join(member, admitted);
+  }
+
+  /** The same user stands on another token from now on. */
+  renew(member: Member, admitted: Admitted): void {
+    this.#leave(member);
+    this.#join(member, admitted);
+    this.#apply(member, admitted.identity);
+  }
+
+  /** The backend has answered anew. Holds from the next message of each member on: `readOnly` is looked at for every one. */
+  confirm(right: Right, identity: Identity): void {
+    right.identity = identity;
+    right.confirmedAt = Date.now();
+    for (const member of right.members) this.#apply(member, identity);
+  }
+
+  /** Ends a right and returns how many connections that put out. */
+  end(right: Right, closeReason: CloseReason): number {
+    const members = [...right.members];
+    for (const member of members) this.putOut(member, closeReason);
+    return members.length;
+  }
+
+  putOut(member: Member, closeReason: CloseReason): void {
+    const { reason, code } = closeReason;
+    const room = member.document.name;
+    const user = member.context.user.id;
+    this.#log.info(
+      { event: "put-out", room, user, reason, code },
+      `🚪 Put ${user} out of ${room}: ${reason}`,
+    );
+    // What waits for a hook of an extension is still handled after the close; no edit among it is to count.
+    member.readOnly = true;
+    member.close({ code, reason });
+  }
+
+  #join(member: Member, { attempt, identity }: Admitted): Right {
+    const key = keyOf(attempt.room, identity.user.id, attempt.token);
+    let right = this.#rights.get(key);
+    if (!right) {
+      right = { attempt, identity, confirmedAt: Date.now(), members: new Set(), phase: Math.random() };
+      this.#rights.set(key, right);
+    }
+    right.members.add(member);
+    this.#rightOf.set(member, right);
+    // The newest answer holds for all tabs.
+    if (right.identity !== identity) this.confirm(right, identity);
+    return right;
+  }
+
+  #leave(member: Member): void {
+    const right = this.#rightOf.get(member);
+    if (!right) return;
+    this.#rightOf.delete(member);
+    right.members.delete(member);
+    if (right.members.size > 0) return;
+    const { attempt, identity } = right;
+    this.#rights.delete(keyOf(attempt.room, identity.user.id, attempt.token));
+  }
+
+  /**
+   * Changed in place: Hocuspocus hands the same object to every later hook as `context`, and would not see another one.
+   */
+  #apply(member: Member, identity: Identity): void {
+    const context = member.context as { -readonly [K in keyof Identity]: Identity[K] };
+    delete context.expiresAt;
+    Object.assign(context, identity);
+    const readOnly = identity.access === "read";
+    if (member.readOnly === readOnly) return;
+    member.readOnly = readOnly;
+    // The provider takes it for the answer to a login and has the new `authorizedScope`, with an `authenticated` event.
+    const scope = new OutgoingMessage(member.messageAddress).writeAuthenticated(readOnly);
+    member.send(scope.toUint8Array());
+    const room = member.document.name;
+    this.#log.info(
+      { event: "access-changed", room, user: identity.user.id, access: identity.access },
+      `🔐 ${identity.user.id} may ${identity.access} in ${room} now`,
+    );
+  }
+}
+
+/** The user is part of it, because guests all have one token. */
+function keyOf(room: string, user: string, token: string): string {
+  return `${room}\0${user}\0${token}`;
+}

@@ -1,0 +1,330 @@
+/** Those who are to leave and do not want to: bare frames, whatever a provider would do. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Extension } from "@hocuspocus/server";
+import { MessageType } from "@hocuspocus/server";
+import jwt from "jsonwebtoken";
+import { expect, onTestFinished, test } from "vitest";
+import * as Y from "yjs";
+import { MAX_REMEMBERED, Revocations } from "../../auth/revocations.ts";
+import { rightsTiming } from "../../auth/rights-timing.ts";
+import { closeReasons } from "../../lib/close-reasons.ts";
+import type { Identity } from "../../lib/identity.ts";
+import { jwtSecret, startBackend, webhookSecret } from "../support/backend.ts";
+import { connect, type Client } from "../support/client.ts";
+import { startComposition, type Composition } from "../support/composition.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { adminToken, callApi } from "../support/room-api.ts";
+import { until } from "../support/until.ts";
+
+const room = "task-list-1";
+const timing = { ...rightsTiming, sweepMs: 20 };
+
+let tokens = 0;
+/** Each another one, good for an hour unless stated. */
+const sign = (claims: object = {}): string =>
+  jwt.sign(
+    {
+      sub: "eve",
+      exp: Math.floor(Date.now() / 1000) + 3600,
+      jti: `${tokens++}`,
+      rooms: { [room]: "write" },
+      ...claims,
+    },
+    jwtSecret,
+  );
+
+const start = (
+  env: Record<string, string> = {},
+  extensions: Extension<Identity>[] = [],
+): Promise<Composition> =>
+  startComposition({ JWT_SECRET: jwtSecret, ADMIN_TOKEN: adminToken, ...env }, extensions, { timing });
+
+async function attackerIn(server: Composition, token: string): Promise<RawClient> {
+  const attacker = await new RawClient(server.url).opened();
+  attacker.login(room, { token });
+  attacker.firstSync(room);
+  await attacker.received(room, MessageType.Sync);
+  return attacker;
+}
+
+/** Somebody who has to see nothing of it. */
+const bystanderIn = (server: Composition): Promise<Client> =>
+  connect({ url: server.url, name: room, token: sign({ sub: "ben" }) }).synced();
+
+function edit(text: string): Uint8Array {
+  const doc = new Y.Doc();
+  doc.getText("text").insert(0, text);
+  return Y.encodeStateAsUpdate(doc);
+}
+
+const revoke = (server: Composition): ReturnType<typeof callApi> =>
+  callApi(server.url, "POST /api/users/eve/revoke");
+
+const settled = async (bystander: Client): Promise<string> => {
+  bystander.text.insert(0, ".");
+  await bystander.saved();
+  expect([bystander.closes, bystander.denials]).toEqual([[], []]);
+  return bystander.content;
+};
+
+interface Question {
+  readonly answer: (status: number, access?: string) => void;
+}
+
+const next = (questions: Question[], what: string): Promise<Question> =>
+  until(what, (): Question | undefined => questions.shift());
+
+/** A webhook whose answers the test gives. */
+async function scriptedBackend(): Promise<{
+  readonly env: Record<string, string>;
+  /** Those not answered yet, for the test to take out. */
+  readonly questions: Question[];
+}> {
+  const questions: Question[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const { token } = JSON.parse(body) as { token: string };
+      const answer = (status: number, access = "write"): void => {
+        response
+          .writeHead(status)
+          .end(JSON.stringify({ user: { id: token.split(" ")[0], name: token }, access }));
+      };
+      questions.push({ answer });
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const env = {
+    AUTH_MODE: "webhook",
+    AUTH_WEBHOOK_URL: `http://127.0.0.1:${port}/`,
+    AUTH_WEBHOOK_SECRET: webhookSecret,
+    AUTH_RECHECK_SECONDS: "0",
+  };
+  return { env, questions };
+}
+
+test("[A9] whoever is revoked and writes on changes nothing, and is told nothing of what others write", async () => {
+  const server = await start();
+  const bystander = await bystanderIn(server);
+  const attacker = await attackerIn(server, sign());
+  expect((await revoke(server)).body).toEqual({ user: "eve", connections: 1 });
+  attacker.update(room, edit("written on"));
+  attacker.state(room, edit("all of it"));
+  attacker.firstSync(room);
+  await attacker.refused(room, "access-revoked");
+  await attacker.caughtUp();
+  const heard = attacker.messages.length;
+  attacker.update(room, edit("still"));
+  attacker.firstSync(room);
+  expect(await settled(bystander)).toBe(".");
+  await attacker.caughtUp();
+  expect([attacker.acksTo(room), attacker.messages.length, attacker.close]).toEqual([0, heard, null]);
+});
+
+test("[A9] what somebody sent before being revoked, and what a team's hook kept waiting, does not count after it", async () => {
+  const gates: (() => void)[] = [];
+  const slow: Extension<Identity> = {
+    async beforeHandleMessage({ context }) {
+      if (context.user.id === "eve") await new Promise<void>((resolve) => gates.push(resolve));
+    },
+  };
+  const server = await start({}, [slow]);
+  const bystander = await bystanderIn(server);
+  const attacker = await new RawClient(server.url).opened();
+  attacker.login(room, { token: sign() });
+  attacker.update(room, edit("kept waiting"));
+  attacker.update(room, edit("and this"));
+  await until("the hook", () => gates.length > 0);
+  await revoke(server);
+  await until("the rest of it to come out of the hook", () => {
+    for (const open of gates.splice(0)) open();
+    return server.log.events("connection-left").length > 0;
+  });
+  expect(await settled(bystander)).toBe(".");
+});
+
+test("[A9] an edit that waits in a hook while the right to write is taken away is not applied", async () => {
+  const gates: (() => void)[] = [];
+  const slow: Extension<Identity> = {
+    async beforeHandleMessage({ context }) {
+      if (context.user.id === "eve") await new Promise<void>((resolve) => gates.push(resolve));
+    },
+  };
+  const backend = await scriptedBackend();
+  const server = await start(backend.env, [slow]);
+  const enter = async (user: string): Promise<RawClient> => {
+    const client = await new RawClient(server.url).opened();
+    client.login(room, { token: user });
+    (await next(backend.questions, "the question")).answer(200);
+    await client.received(room, MessageType.Auth);
+    return client;
+  };
+  const attacker = await enter("eve");
+  attacker.update(room, edit("too late"));
+  await until("the hook", () => gates.length > 0);
+  const rechecked = callApi(server.url, "POST /api/users/eve/recheck");
+  (await next(backend.questions, "the re-check")).answer(200, "read");
+  await rechecked;
+  for (const open of gates) open();
+  await attacker.received(room, MessageType.SyncStatus);
+  expect([attacker.acksTo(room), server.rooms.documents.get(room)?.getText("text").toJSON()]).toEqual([
+    0,
+    "",
+  ]);
+});
+
+test("[A10] whose right has ended is out of the room at that moment, whatever it sends, and its socket is closed soon", async () => {
+  const server = await start();
+  const bystander = await bystanderIn(server);
+  const attacker = await attackerIn(server, sign({ exp: Math.floor(Date.now() / 1000) + 1 }));
+  // It never answers the question for a fresh token, and keeps asking and writing.
+  await until(
+    "the end of its right",
+    () => {
+      attacker.send(room, MessageType.QueryAwareness);
+      return server.log.events("put-out").length > 0;
+    },
+    { timeoutMs: 15_000 },
+  );
+  attacker.update(room, edit("too late"));
+  expect(await settled(bystander)).toBe(".");
+  expect(await attacker.closed()).toEqual({ code: 4505, reason: "session-expired" });
+});
+
+test("[A11] a flood of good tokens costs the backend one question a second, and the newest counts", async () => {
+  const backend = await startBackend();
+  const server = await start({ ...backend.serverEnv, AUTH_RECHECK_SECONDS: "0" });
+  const attacker = await attackerIn(server, sign({ sub: "ana" }));
+  await backend.resetCalls();
+  const startedAt = performance.now();
+  for (let i = 0; i < 500; i++) attacker.login(room, { token: sign({ sub: "ana" }), version: null });
+  await attacker.caughtUp();
+  await until("the newest token to be taken", () => server.log.events("renewed").length >= 2);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { calls } = await backend.calls();
+  expect(calls).toBeLessThanOrEqual(1 + Math.ceil(seconds));
+  expect(attacker.close).toBeNull();
+});
+
+test.for([
+  ["another user's token", (): string => sign({ sub: "mallory" }), "token-invalid"],
+  ["garbage", (): string => "garbage", "token-invalid"],
+  ["a megabyte", (): string => "x".repeat(1_000_000), "token-invalid"],
+  ["an expired one", (): string => sign({ exp: 1 }), "token-expired"],
+  ["one for another room", (): string => sign({ rooms: { other: "write" } }), "access-revoked"],
+] as const)("[A11] %s, sent unasked from inside, ends the stay for good", async ([, token, reason]) => {
+  const server = await start();
+  const bystander = await bystanderIn(server);
+  const attacker = await attackerIn(server, sign());
+  attacker.login(room, { token: token(), version: null });
+  attacker.update(room, edit("after it"));
+  await attacker.refused(room, reason);
+  await until("it to be gone", () => server.rooms.documents.get(room)?.getConnectionsCount() === 1);
+  expect(server.rooms.documents.get(room)?.getConnections()).toMatchObject([
+    { context: { user: { id: "ben" } } },
+  ]);
+  await settled(bystander);
+});
+
+test("[A11] a fresh token with less access holds for the next message", async () => {
+  const server = await start();
+  const bystander = await bystanderIn(server);
+  const attacker = await attackerIn(server, sign());
+  attacker.login(room, { token: sign({ rooms: { [room]: "read" } }), version: null });
+  await until("the change", () => server.log.events("access-changed").length > 0);
+  attacker.update(room, edit("read-only now"));
+  await attacker.received(room, MessageType.SyncStatus);
+  expect([attacker.acksTo(room), await settled(bystander)]).toEqual([0, "."]);
+});
+
+test("[A15] a login that was asked about before the revocation and answered after it is asked about again", async () => {
+  const backend = await scriptedBackend();
+  const server = await start(backend.env);
+  const [first, second] = [
+    await new RawClient(server.url).opened(),
+    await new RawClient(server.url).opened(),
+  ];
+  first.login(room, { token: "eve" });
+  const question = await next(backend.questions, "the question");
+  await revoke(server);
+  // Comes after the revocation, and shares the question from before it.
+  second.login(room, { token: "eve" });
+  await second.caughtUp();
+  question.answer(200);
+  const again = await next(backend.questions, "another question");
+  again.answer(403);
+  await first.refused(room, "room-forbidden");
+  await second.refused(room, "room-forbidden");
+  expect(backend.questions).toEqual([]);
+});
+
+test("[A15] a login under way while the backend orders a kick or a re-check is asked about again, and enters if admitted then", async () => {
+  const backend = await scriptedBackend();
+  const server = await start(backend.env);
+  for (const order of ["users/eve/recheck", `rooms/${room}/kick`, `rooms/${room}/kick?user=eve`]) {
+    const client = await new RawClient(server.url).opened();
+    client.login(room, { token: `eve ${order}` });
+    const question = await next(backend.questions, "the question");
+    await callApi(server.url, `POST /api/${order}`);
+    question.answer(200);
+    (await next(backend.questions, "another question")).answer(200, "read");
+    await client.received(room, MessageType.Auth);
+    client.firstSync(room);
+    await client.received(room, MessageType.Sync);
+    client.socket.terminate();
+    await until("it to be gone", () => server.rooms.documents.get(room)?.getConnectionsCount() === 0);
+  }
+});
+
+test.for([
+  ["revoked", "users/eve/revoke", "access-revoked"],
+  ["kicked", `rooms/${room}/kick`, "kicked"],
+] as const)(
+  "[A15] whoever is %s between the admission and the room is not in the room",
+  async ([, order, reason]) => {
+    let open = (): void => {};
+    const loading = new Promise<void>((resolve) => (open = resolve));
+    let arrived = false;
+    const slow: Extension<Identity> = {
+      async onLoadDocument() {
+        arrived = true;
+        await loading;
+      },
+    };
+    const server = await start({}, [slow]);
+    const attacker = await new RawClient(server.url).opened();
+    attacker.login(room, { token: sign() });
+    attacker.firstSync(room);
+    attacker.update(room, edit("on the way in"));
+    await until("the load", () => arrived);
+    await callApi(server.url, `POST /api/${order}`);
+    open();
+    await attacker.refused(room, reason);
+    await until("nobody inside", () => server.rooms.documents.get(room)?.getConnectionsCount() === 0);
+    await attacker.caughtUp();
+    expect(attacker.acksTo(room)).toBe(0);
+    expect(server.rooms.documents.get(room)?.getText("text").toJSON()).toBe("");
+  },
+);
+
+test("[A16] what is remembered of revocations is bounded; whoever is older than what was forgotten is asked about again", () => {
+  const revocations = new Revocations();
+  const before = revocations.now();
+  const who = { user: "user-0", room };
+  revocations.record({ kind: "revoke", user: "user-0" });
+  expect([revocations.covers("user-0", 1), revocations.since(before, who)]).toEqual([
+    true,
+    closeReasons.accessRevoked,
+  ]);
+  for (let i = 1; i <= MAX_REMEMBERED; i++) revocations.record({ kind: "revoke", user: `user-${i}` });
+  expect([revocations.covers("user-0", 1), revocations.since(before, who)]).toEqual([false, "ask-again"]);
+  expect([revocations.covers("user-1", 1), revocations.since(revocations.now(), who)]).toEqual([true, null]);
+});

@@ -1,0 +1,397 @@
+/** Rights that change or end while somebody is inside: who notices what, how fast, and who comes back. */
+import { createServer } from "node:net";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import jwt from "jsonwebtoken";
+import { expect, test } from "vitest";
+import { rightsTiming } from "../auth/rights-timing.ts";
+import { jwtSecret, startBackend, type Backend } from "./support/backend.ts";
+import { connect, type Client } from "./support/client.ts";
+import { startComposition, type Composition } from "./support/composition.ts";
+import { adminToken, callApi } from "./support/room-api.ts";
+import { until } from "./support/until.ts";
+
+const room = "task-list-1";
+const timing = { ...rightsTiming, sweepMs: 20 };
+
+interface Setting {
+  readonly backend?: Readonly<Record<string, string>>;
+  readonly server?: Readonly<Record<string, string>>;
+  readonly graceMs?: number;
+}
+
+async function start(setting: Setting = {}): Promise<{
+  backend: Backend;
+  server: Composition;
+  enter: (user: string, name?: string) => Promise<Client>;
+}> {
+  const backend = await startBackend(setting.backend);
+  const server = await startComposition(
+    { AUTH_RECHECK_SECONDS: "0", ADMIN_TOKEN: adminToken, ...backend.serverEnv, ...setting.server },
+    [],
+    { timing: { ...timing, graceMs: setting.graceMs ?? timing.graceMs } },
+  );
+  const enter = async (user: string, name = room): Promise<Client> =>
+    connect({ url: server.url, name, token: await backend.login(user) }).synced();
+  return { backend, server, enter };
+}
+
+const notice = (client: Client): unknown => [client.closes, client.denials];
+const nothing = [[], []];
+
+/** Runs it and says how long until `condition` holds, ms. */
+async function timed(run: () => Promise<unknown>, condition: () => unknown): Promise<number> {
+  const startedAt = performance.now();
+  await run();
+  await until("the effect", condition);
+  return performance.now() - startedAt;
+}
+
+const secondsFrom = (token: string): number => (jwt.decode(token) as { exp: number }).exp;
+
+test("[A10] a right that ends is renewed with a token that the provider fetches, and nobody notices", async () => {
+  const { backend, server } = await start({ backend: { TOKEN_TTL_SECONDS: "3" } });
+  const tokens: string[] = [];
+  const token = async (): Promise<string> => {
+    tokens.push(await backend.login("ana"));
+    return tokens.at(-1) ?? "";
+  };
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  const end = (secondsFrom(tokens[0] ?? "") + 5) * 1000;
+  // Until the first token is no good any more, whatever the clocks.
+  await until("the first right's end", () => Date.now() > end + 200, { timeoutMs: 15_000 });
+  client.text.insert(0, "still here");
+  await client.saved();
+  expect(notice(client)).toEqual(nothing);
+  expect(tokens.length).toBeGreaterThan(2);
+  // Not before half of a token's time is over.
+  expect(tokens.length).toBeLessThan(9);
+});
+
+test("[A10] without a fresh token in time the socket is closed with 4505, and the client comes back with a new login", async () => {
+  const { backend, server, enter } = await start({ backend: { TOKEN_TTL_SECONDS: "2" } });
+  const first = await backend.login("ana");
+  let current = first;
+  let asked = 0;
+  const client = await connect({
+    url: server.url,
+    name: room,
+    token: () => {
+      asked++;
+      return current;
+    },
+  }).synced();
+  // The question, answered with what the server has already.
+  await until("a question for a fresh token", () => asked === 2);
+  current = jwt.sign({ sub: "ana", name: "Ana" }, jwtSecret, { expiresIn: 60 });
+  expect(await client.closedWith(4505)).toEqual({ code: 4505, reason: "session-expired" });
+  expect(Date.now()).toBeGreaterThanOrEqual((secondsFrom(first) + 5) * 1000);
+  await until("the client to come back", () => client.provider.synced && asked >= 3);
+  client.text.insert(0, "back");
+  await client.saved();
+  expect(client.denials).toEqual([]);
+  expect((await enter("ben")).content).toBe("back");
+});
+
+test("[A10] a client that has no fresh token when it comes back is refused for good", async () => {
+  const { enter } = await start({ backend: { TOKEN_TTL_SECONDS: "1" } });
+  const client = await enter("ana");
+  await client.closedWith(4505);
+  expect(await client.denied()).toBe("token-invalid");
+});
+
+test("[A11] a fresh token may say another access, which holds at once and is told to the provider", async () => {
+  const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
+  let access = "read";
+  const token = (): string => jwt.sign({ sub: "ana", rooms: { [room]: access }, jti: access }, jwtSecret);
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  expect(client.provider.authorizedScope).toBe("readonly");
+  access = "write";
+  await client.provider.sendToken();
+  await until("write access", () => client.provider.authorizedScope === "read-write");
+  client.text.insert(0, "written");
+  await client.saved();
+  expect(notice(client)).toEqual(nothing);
+});
+
+test("[A6] a right that was narrowed makes read-only from the next re-check, and one that was widened the other way round", async () => {
+  const { backend, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
+  const [ana, ben] = [await enter("ana"), await enter("ben")];
+  await backend.grant(room, "ben", "read");
+  await until("ben to read only", () => ben.provider.authorizedScope === "readonly");
+  ben.text.insert(0, "not any more");
+  // A barrier: what ana writes later arrives, so what ben wrote before would have.
+  ana.text.insert(0, "ana");
+  await ana.saved();
+  await until("ana's edit", () => ben.content.includes("ana"));
+  expect([ana.content, ben.provider.hasUnsyncedChanges]).toEqual(["ana", true]);
+  const cleo = await enter("cleo");
+  await backend.grant(room, "cleo", "write");
+  await until("cleo to write", () => cleo.provider.authorizedScope === "read-write");
+  cleo.text.insert(0, "cleo ");
+  await cleo.saved();
+  expect([notice(ana), notice(ben), notice(cleo)]).toEqual([nothing, nothing, nothing]);
+});
+
+test("[A6] a right that was withdrawn ends at the next re-check, for good; the same user gets in once it is given back", async () => {
+  const { backend, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
+  const [ana, ben] = [await enter("ana"), await enter("ben")];
+  await backend.withdraw(room, "ben");
+  expect(await ben.denied()).toBe("access-revoked");
+  ben.text.insert(0, "outside");
+  ana.text.insert(0, "inside");
+  await ana.saved();
+  expect(ana.content).toBe("inside");
+  expect([ben.closes, notice(ana)]).toEqual([[], nothing]);
+  await backend.grant(room, "ben", "write");
+  expect((await enter("ben")).content).toBe("inside");
+});
+
+test("[A12] while the backend does not answer those inside stay, nobody new gets in, and nobody inside notices", async () => {
+  const { backend, server, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
+  const ana = await enter("ana");
+  await backend.fault("error500");
+  const before = (await backend.calls()).calls;
+  await until("three re-checks without an answer", async () => (await backend.calls()).calls >= before + 3);
+  const ben = connect({ url: server.url, name: room, token: await backend.login("ben") });
+  await ben.closedWith(4502);
+  ana.text.insert(0, "ana");
+  await ana.saved();
+  await backend.fault("none");
+  await ben.synced();
+  expect(notice(ana)).toEqual(nothing);
+});
+
+test("[A12] an outage longer than the grace puts everybody out for now, and they are back once it is over", async () => {
+  const { backend, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" }, graceMs: 1500 });
+  const ana = await enter("ana");
+  await backend.fault("error500");
+  expect(await ana.closedWith(4502)).toEqual({ code: 4502, reason: "auth-unavailable" });
+  await backend.fault("none");
+  await ana.synced();
+  ana.text.insert(0, "back");
+  await ana.saved();
+  expect(ana.denials).toEqual([]);
+});
+
+test("[A13] tabs with one token in one room are one question of the re-check", async () => {
+  const { backend, server } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
+  const token = await backend.login("ana");
+  await Promise.all(
+    Array.from({ length: 10 }, () => connect({ url: server.url, name: room, token }).synced()),
+  );
+  await backend.resetCalls();
+  const took = await timed(
+    async () => {},
+    async () => (await backend.calls()).calls >= 3,
+  );
+  // Each tab for itself would be ten questions a second.
+  expect(took).toBeGreaterThan(1500);
+});
+
+test("[A13] the re-check asks at most 16 questions at once, and leaves the others to logins", async () => {
+  const { backend, server, enter } = await start({
+    server: { AUTH_RECHECK_SECONDS: "1", AUTH_WEBHOOK_TIMEOUT_MS: "10000" },
+  });
+  const token = await backend.login("ana");
+  const names = Array.from({ length: 40 }, (_, index) => `room-${index}`);
+  await Promise.all(names.map((name) => backend.grant(name, "ana", "write")));
+  await Promise.all(names.map((name) => connect({ url: server.url, name, token }).synced()));
+  await backend.fault("slow", 1000);
+  await backend.resetCalls();
+  await until("the re-check at its limit", async () => (await backend.calls()).maxInFlight >= 16);
+  expect((await backend.calls()).maxInFlight).toBe(16);
+  const took = await timed(
+    () => enter("ben"),
+    () => true,
+  );
+  // Behind 40 slow questions, 16 at once, it would be three seconds.
+  expect(took).toBeLessThan(2000);
+});
+
+test("[A14] a user who is revoked is out of every room within a second, for good; a later login that the backend admits works", async () => {
+  const { server, enter } = await start();
+  const [tab, other, ben] = [await enter("ana"), await enter("ana", "task-list-2"), await enter("ben")];
+  const took = await timed(
+    async () => {
+      const { status, body } = await callApi(server.url, "POST /api/users/ana/revoke");
+      expect([status, body]).toEqual([200, { user: "ana", connections: 2 }]);
+    },
+    () => tab.denials.length > 0 && other.denials.length > 0,
+  );
+  expect(took).toBeLessThan(1000);
+  expect([tab.denials, other.denials]).toEqual([["access-revoked"], ["access-revoked"]]);
+  tab.text.insert(0, "outside");
+  ben.text.insert(0, "inside");
+  await ben.saved();
+  expect((await enter("ana")).content).toBe("inside");
+  expect([tab.closes, notice(ben)]).toEqual([[], nothing]);
+});
+
+test("[A14] one user is kicked out of a room, or everybody, within a second, and out of no other", async () => {
+  const { backend, server, enter } = await start();
+  const name = "team/plan";
+  await backend.grant("team%2Fplan", "ana", "write");
+  await backend.grant("team%2Fplan", "ben", "write");
+  const [ana, ben, elsewhere] = [await enter("ana", name), await enter("ben", name), await enter("ana")];
+  const kick = (query: string): ReturnType<typeof callApi> =>
+    callApi(server.url, `POST /api/rooms/team%2Fplan/kick${query}`);
+  const one = await timed(
+    async () => expect((await kick("?user=ben")).body).toEqual({ room: name, user: "ben", connections: 1 }),
+    () => ben.denials.length > 0,
+  );
+  expect(notice(ana)).toEqual(nothing);
+  const again = await enter("ben", name);
+  const all = await timed(
+    async () => expect((await kick("")).body).toEqual({ room: name, connections: 2 }),
+    () => ana.denials.length > 0 && again.denials.length > 0,
+  );
+  expect([ana.denials, ben.denials, again.denials]).toEqual([["kicked"], ["kicked"], ["kicked"]]);
+  expect([one < 1000, all < 1000, notice(elsewhere)]).toEqual([true, true, nothing]);
+});
+
+test("[A14] a re-check that the backend orders holds within a second, and says what came of it", async () => {
+  const { backend, server, enter } = await start();
+  const [one, two, ben] = [await enter("ana"), await enter("ana", "task-list-2"), await enter("ben")];
+  const order = (user: string): ReturnType<typeof callApi> =>
+    callApi(server.url, `POST /api/users/${user}/recheck`);
+  expect((await order("ana")).body).toEqual({ user: "ana", connections: 2, putOut: 0, unanswered: 0 });
+  await backend.withdraw(room, "ana");
+  await backend.grant("task-list-2", "ana", "read");
+  const took = await timed(
+    async () =>
+      expect((await order("ana")).body).toEqual({ user: "ana", connections: 2, putOut: 1, unanswered: 0 }),
+    () => one.denials.length > 0 && two.provider.authorizedScope === "readonly",
+  );
+  expect([took < 1000, one.denials, notice(two), notice(ben)]).toEqual([
+    true,
+    ["access-revoked"],
+    nothing,
+    nothing,
+  ]);
+  await backend.fault("error500");
+  expect((await order("ana")).body).toEqual({ user: "ana", connections: 1, putOut: 0, unanswered: 1 });
+  expect(notice(two)).toEqual(nothing);
+});
+
+test("[A16] where tokens alone decide, one from before the revocation gets in no more, and a newer one does", async () => {
+  const server = await startComposition({ JWT_SECRET: jwtSecret, ADMIN_TOKEN: adminToken }, [], { timing });
+  const sign = (claims: object, sub = "ana"): string =>
+    jwt.sign({ sub, rooms: { [room]: "write" }, ...claims }, jwtSecret);
+  const enter = (token: string): Client => connect({ url: server.url, name: room, token });
+  const now = (): number => Math.floor(Date.now() / 1000);
+  const old = sign({ iat: now() - 10 });
+  const [ana, ben] = [await enter(old).synced(), await enter(sign({}, "ben")).synced()];
+  expect((await callApi(server.url, "POST /api/users/ana/revoke")).body).toEqual({
+    user: "ana",
+    connections: 1,
+  });
+  expect(await ana.denied()).toBe("access-revoked");
+  expect(await enter(old).denied()).toBe("access-revoked");
+  // Nobody can say whether it is older.
+  expect(await enter(jwt.sign({ sub: "ana" }, jwtSecret, { noTimestamp: true })).denied()).toBe(
+    "access-revoked",
+  );
+  await enter(sign({ iat: now() + 1 })).synced();
+  expect(notice(ben)).toEqual(nothing);
+});
+
+test("[A17] the room API: nobody there is 200 with none, a stranger 401, no ADMIN_TOKEN 404, another method 405", async () => {
+  const { server, enter } = await start();
+  await enter("ana");
+  const api = (...parameters: [string, Record<string, string>?]): ReturnType<typeof callApi> =>
+    callApi(server.url, ...parameters);
+  expect((await api("POST /api/users/nobody/revoke")).body).toEqual({ user: "nobody", connections: 0 });
+  expect((await api("POST /api/rooms/no%2Fwhere/kick")).body).toEqual({ room: "no/where", connections: 0 });
+  expect((await api("GET /api/rooms/no%2Fwhere/presence")).body).toEqual({ room: "no/where", users: [] });
+  expect((await api(`GET /api/rooms/${room}/presence`)).body).toMatchObject({
+    room,
+    users: [{ id: "ana", name: "Ana", connections: 1, access: "write" }],
+  });
+  // Everybody would be out over a typing error.
+  for (const query of ["?user=", "?usr=ben"])
+    expect((await api(`POST /api/rooms/${room}/kick${query}`)).status).toBe(400);
+  for (const route of ["users/ana/revoke", "users/ana/recheck", `rooms/${room}/kick`]) {
+    expect(await api(`GET /api/${route}`)).toMatchObject({ status: 405, allow: "POST" });
+    for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: adminToken }])
+      expect((await api(`POST /api/${route}`, headers)).status).toBe(401);
+  }
+  const closed = await startComposition();
+  expect((await callApi(closed.url, "POST /api/users/ana/revoke")).status).toBe(404);
+});
+
+test("[A18] the example backend tells of what it changes: withdrawn, narrowed and signed out hold within a second", async () => {
+  // Each has to know the other's address before it starts.
+  const port = await freePort();
+  const collab = { COLLAB_URL: `http://127.0.0.1:${port}/`, COLLAB_ADMIN_TOKEN: adminToken };
+  const { backend, enter, server } = await start({ backend: collab, server: { PORT: `${port}` } });
+  const [ana, ben, cleo] = [await enter("ana"), await enter("ben"), await enter("cleo")];
+  const narrowed = await timed(
+    () => backend.grant(room, "ben", "read"),
+    () => ben.provider.authorizedScope === "readonly",
+  );
+  const withdrawn = await timed(
+    () => backend.withdraw(room, "cleo"),
+    () => cleo.denials.length > 0,
+  );
+  const old = await backend.login("ana");
+  const signedOut = await timed(
+    () => backend.signOut("ana"),
+    () => ana.denials.length > 0,
+  );
+  expect([ana.denials, ben.denials, cleo.denials]).toEqual([["access-revoked"], [], ["access-revoked"]]);
+  expect(Math.max(narrowed, withdrawn, signedOut)).toBeLessThan(1000);
+  // The backend knows the old tokens no more; a new login works.
+  expect(await connect({ url: server.url, name: room, token: old }).denied()).toBe("token-invalid");
+  await enter("ana");
+});
+
+test("[A18] the example backend changes rights also while the collaboration server is away", async () => {
+  const collab = { COLLAB_URL: `http://127.0.0.1:${await freePort()}`, COLLAB_ADMIN_TOKEN: adminToken };
+  const { backend, server } = await start({ backend: collab });
+  await backend.withdraw(room, "ben");
+  const ben = connect({ url: server.url, name: room, token: await backend.login("ben") });
+  expect(await ben.denied()).toBe("room-forbidden");
+});
+
+test("[A18] the example backend gives a fresh token for one that is still good, and for no other", async () => {
+  const { backend } = await start();
+  const refresh = (token: string): Promise<Response> =>
+    fetch(`${backend.url}/auth/refresh`, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+  const token = await backend.login("ana");
+  const answer = (await (await refresh(token)).json()) as { token: string };
+  expect(jwt.verify(answer.token, jwtSecret)).toMatchObject({ sub: "ana" });
+  expect((await refresh(`${token}x`)).status).toBe(401);
+  await backend.signOut("ana");
+  expect((await refresh(token)).status).toBe(401);
+});
+
+test("[L2] no token appears in the log, whatever becomes of it", async () => {
+  const { backend, server, enter } = await start({ server: { LOG_LEVEL: "trace" } });
+  const token = await backend.login("ana");
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  const fresh = jwt.sign({ sub: "ana", jti: "fresh" }, jwtSecret, { expiresIn: 60 });
+  client.provider.configuration.token = fresh;
+  await client.provider.sendToken();
+  await until("the renewal", () => server.log.lines.some((line) => line.event === "renewed"));
+  await backend.fault("error500");
+  await callApi(server.url, "POST /api/users/ana/recheck");
+  await backend.fault("none");
+  await callApi(server.url, "POST /api/users/ana/revoke");
+  await client.denied();
+  const ben = await enter("ben");
+  ben.provider.configuration.token = `${fresh}x`;
+  await ben.provider.sendToken();
+  expect(await ben.denied()).toBe("token-invalid");
+  const log = JSON.stringify(server.log.lines);
+  for (const secret of [token, fresh]) expect(log).not.toContain(secret.split(".")[2]);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -24,6 +24,7 @@ COPY commands commands
 COPY extensions extensions
 COPY http http
 COPY lib lib
+COPY limits limits
 COPY members members
 COPY presence presence
 COPY storage storage

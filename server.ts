@@ -45,6 +45,7 @@ import { AwarenessMessages } from "./presence/awareness-messages.ts";
 import { PresenceStates } from "./presence/presence-states.ts";
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
+import { DocumentLimit } from "./sync/document-limit.ts";
 import { storedAnswers } from "./sync/stored-answers.ts";
 import { SyncMessages } from "./sync/sync-messages.ts";
 import { Heartbeat } from "./transport/heartbeat.ts";
@@ -210,8 +211,11 @@ export async function startServer({
     answer,
     clientIds,
     onIntroduced: (member) => states.greet(member),
-    maxDocumentBytes: config.maxDocumentBytes,
-    storedBytes: (room) => persist.storedBytes(room),
+    limit: new DocumentLimit({
+      maxDocumentBytes: config.maxDocumentBytes,
+      storedBytes: (room) => persist.storedBytes(room),
+      remeasure: (room) => persist.remeasure(room),
+    }),
   });
   const handlers = new Map<MessageType, MessageHandler>([
     [MessageType.Sync, sync],

@@ -25,6 +25,7 @@ export interface PersistenceOptions {
   readonly log: Log;
   /** Keeps a room in memory until the returned function is called. */
   readonly hold: (room: string) => () => void;
+  readonly maxDocumentBytes: number;
 }
 
 /**
@@ -33,6 +34,11 @@ export interface PersistenceOptions {
  */
 const COMPACT_AFTER_ROWS = 5000;
 const COMPACT_AFTER_BYTES = 4 * 1024 * 1024;
+/** How far what a room is thought to be may be from what it is: deleted content is known to be gone after a merge. */
+const COMPACT_AFTER_SHARE = 1 / 8;
+
+/** The event loop or the store is slow with it, and somebody looks at an empty page meanwhile. */
+const SLOW_LOAD_MS = 200;
 
 /** What a room's journal has gathered since its last merge. */
 interface Growth {
@@ -45,8 +51,10 @@ export interface Persistence extends Extension<Identity> {
   saved(room: string): void;
   /** Says loudly what was set aside, whoever's reading of the room found it. */
   reportUnreadable(room: string, rows: readonly UnreadableRow[]): void;
-  /** About how large an open room is in the store, bytes. */
+  /** How large an open room is in the store, bytes, with what was deleted since its last merge. */
   storedBytes(room: string): number;
+  /** Finds out how large it is without that, by a merge once all of it is saved. */
+  remeasure(room: string): void;
   /**
    * Merges the journals of all rooms that have one, also of rooms that an earlier crash left behind: a stock server that gets the file
    * next knows snapshots only. Stops early, without harm, when the signal fires.
@@ -54,9 +62,16 @@ export interface Persistence extends Extension<Identity> {
   compactAll(signal: AbortSignal): Promise<void>;
 }
 
-export function persistence({ store, journal, log, hold }: PersistenceOptions): Persistence {
+export function persistence({
+  store,
+  journal,
+  log,
+  hold,
+  maxDocumentBytes,
+}: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
-  /** Bytes that each open room has in the store, roughly: what deletions have freed is counted until the next load. */
+  const compactAfterBytes = Math.min(COMPACT_AFTER_BYTES, maxDocumentBytes * COMPACT_AFTER_SHARE);
+  /** Bytes that each open room has in the store, roughly: what deletions have freed is counted until the next merge or load. */
   const sizes = new Map<string, number>();
   const holds = new Map<string, () => void>();
 
@@ -64,7 +79,14 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
   const oneAtATime = pLimit(1);
   const compact = async (room: string): Promise<void> => {
     growths.delete(room);
-    const merge = (): Promise<Compaction> => oneAtATime(() => store.compact(room));
+    let sizeBefore = 0;
+    const merge = (): Promise<Compaction> =>
+      oneAtATime(() => {
+        // What is not in the store yet will not be in the merge, and counts on top of it.
+        const unsaved = journal.unsavedUpdates(room).reduce((sum, { byteLength }) => sum + byteLength, 0);
+        sizeBefore = (sizes.get(room) ?? 0) - unsaved;
+        return store.compact(room);
+      });
     try {
       const { rows, bytes, unreadable } = await merge().catch((error: unknown) => {
         // Who merges notices with the first room that its file is not the one any more, and the next time has the right one.
@@ -72,6 +94,9 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
         throw error;
       });
       reportUnreadable(room, unreadable);
+      const size = sizes.get(room);
+      // What has come since it began may be in it or not. Gone and opened again meanwhile: the load has counted.
+      if (rows > 0 && size !== undefined && size >= sizeBefore) sizes.set(room, bytes + size - sizeBefore);
       if (rows > 0)
         log.debug({ event: "compacted", room, rows, bytes }, `💾 Compacted ${rows} updates of ${room}`);
     } catch (error) {
@@ -90,6 +115,34 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     }
   };
 
+  /** Counts against nobody: whoever came first did not make the room large. */
+  const reportSlowLoad = (
+    room: string,
+    {
+      bytes,
+      startedAt,
+      readAt,
+    }: { readonly bytes: number; readonly startedAt: number; readonly readAt: number },
+  ): void => {
+    const [ms, applyMs] = [startedAt, readAt].map((since) => Math.round(performance.now() - since));
+    if (ms === undefined || ms < SLOW_LOAD_MS) return;
+    log.warn({ event: "slow-load", room, ms, applyMs, bytes }, `🐢 Loading ${room} took ${ms} ms`);
+  };
+
+  /** Rooms that are merged to be measured, and whether somebody has asked again meanwhile. */
+  const measured = new Map<string, { again: boolean }>();
+  const measure = async (room: string): Promise<void> => {
+    const turn = { again: true };
+    measured.set(room, turn);
+    while (turn.again) {
+      turn.again = false;
+      await new Promise<void>((resolve) => journal.whenSaved(room, { saved: () => resolve() }));
+      // Nothing since the last merge: its size is known.
+      if (growths.has(room)) await compact(room);
+    }
+    measured.delete(room);
+  };
+
   const record = (room: string, update: Uint8Array, origin: unknown): void => {
     const isFromClient = isTransactionOrigin(origin) && origin.source === "connection";
     // Never a throw from this listener: Yjs would be left with a dead document. A team's hook may have spoilt the context.
@@ -101,7 +154,7 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
     sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
     growth.rows++;
     growth.bytes += update.byteLength;
-    if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= COMPACT_AFTER_BYTES) void compact(room);
+    if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= compactAfterBytes) void compact(room);
   };
 
   return {
@@ -114,10 +167,12 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
       // A document that was discarded (`Rooms.discard`) may have left edits on their way to the disk.
       if (journal.trouble) throw new Refusal(closeReasons.storageUnavailable, "Edits cannot be saved");
       await new Promise<void>((resolve) => journal.whenSaved(documentName, { saved: () => resolve() }));
+      const startedAt = performance.now();
       const { snapshot, updates, unreadable } = await store.load(documentName).catch((error: unknown) => {
         throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
       });
       reportUnreadable(documentName, unreadable);
+      const readAt = performance.now();
       try {
         // One transaction, so that the cost of its end is paid once, however long the journal.
         document.transact(() => {
@@ -135,9 +190,16 @@ export function persistence({ store, journal, log, hold }: PersistenceOptions): 
         0,
       );
       sizes.set(documentName, storedBytes);
+      reportSlowLoad(documentName, { bytes: storedBytes, startedAt, readAt });
       // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
       if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });
       document.on("update", (update: Uint8Array, origin: unknown) => record(documentName, update, origin));
+    },
+
+    remeasure(room) {
+      const turn = measured.get(room);
+      if (turn) turn.again = true;
+      else void measure(room);
     },
 
     storedBytes: (room) => sizes.get(room) ?? 0,

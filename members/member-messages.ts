@@ -7,6 +7,7 @@
 import type { HookName, MessageType } from "@hocuspocus/server";
 import type * as decoding from "lib0/decoding";
 import { closeReasons } from "../lib/close-reasons.ts";
+import type { HandlingWatch } from "../limits/handling-watch.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Rooms } from "../lib/rooms.ts";
@@ -19,14 +20,27 @@ export interface MessageHandler {
   readonly hookNames: readonly HookName[];
   /** @param decoder behind the message type. */
   handle(member: Member, decoder: decoding.Decoder): void;
-  /** The same where an extension has one of the hooks. */
-  handleWithHooks(member: Member, decoder: decoding.Decoder): Promise<void>;
+  /**
+   * The same where an extension has one of the hooks.
+   * @param timed runs what takes the event loop: waiting for hooks is not the client's fault.
+   */
+  handleWithHooks(
+    member: Member,
+    decoder: decoding.Decoder,
+    timed: (handle: () => void) => void,
+  ): Promise<void>;
 }
 
 export interface MemberMessagesOptions {
   readonly rooms: Pick<Rooms, "hasHook">;
   readonly log: Log;
   readonly handlers: ReadonlyMap<MessageType, MessageHandler>;
+  readonly watch: Pick<HandlingWatch, "run">;
+}
+
+interface Arrived {
+  readonly type: MessageType;
+  readonly decoder: decoding.Decoder;
 }
 
 const hooksOfAll: readonly HookName[] = ["beforeHandleMessage", "afterHandleMessage"];
@@ -34,13 +48,15 @@ const hooksOfAll: readonly HookName[] = ["beforeHandleMessage", "afterHandleMess
 export class MemberMessages {
   readonly #log: Log;
   readonly #handlers: MemberMessagesOptions["handlers"];
+  readonly #watch: MemberMessagesOptions["watch"];
   readonly #queue = new MemberQueue();
   /** Closed for what they sent: what still waits of them is not taken. */
   readonly #refused = new WeakSet<Member>();
   readonly #hasHooks: boolean;
 
-  constructor({ rooms, log, handlers }: MemberMessagesOptions) {
+  constructor({ rooms, log, handlers, watch }: MemberMessagesOptions) {
     this.#log = log;
+    this.#watch = watch;
     this.#handlers = handlers;
     const hookNames = [...hooksOfAll, ...[...handlers.values()].flatMap((handler) => handler.hookNames)];
     // Once: extensions are given with the configuration, and every message would ask for each of them.
@@ -48,29 +64,28 @@ export class MemberMessages {
   }
 
   /** @param decoder of `message`, behind the message type. */
-  receive(
-    member: Member,
-    message: Uint8Array,
-    { type, decoder }: { readonly type: MessageType; readonly decoder: decoding.Decoder },
-  ): void {
+  receive(member: Member, message: Uint8Array, { type, decoder }: Arrived): void {
     const handler = this.#handlers.get(type);
-    if (!handler) this.#pass(member, message);
+    const arrived = { type, decoder, bytes: message.byteLength };
+    if (!handler) this.#pass(member, message, arrived);
     else if (this.#hasHooks)
-      this.#enqueue(member, message, () => this.#handleWithHooks(member, message, { handler, decoder }));
-    else {
-      try {
-        handler.handle(member, decoder);
-      } catch (error) {
-        this.#refuse(member, error);
-      }
-    }
+      this.#enqueue(member, message, () => this.#handleWithHooks(member, message, { handler, ...arrived }));
+    else this.#watched(member, arrived, () => handler.handle(member, decoder));
   }
 
   /** To Hocuspocus, behind those messages that came before it. */
-  #pass(member: Member, message: Uint8Array): void {
-    const handle = (): void => member.handleMessage(message);
+  #pass(member: Member, message: Uint8Array, arrived: Arrived & { readonly bytes: number }): void {
+    const handle = (): void => this.#watched(member, arrived, () => member.handleMessage(message));
     if (this.#queue.isWaiting(member)) this.#enqueue(member, message, handle);
     else handle();
+  }
+
+  #watched(member: Member, arrived: Arrived & { readonly bytes: number }, handle: () => void): void {
+    try {
+      this.#watch.run(member, arrived, handle);
+    } catch (error) {
+      this.#refuse(member, error);
+    }
   }
 
   #enqueue(member: Member, message: Uint8Array, handle: () => Promise<void> | void): void {
@@ -84,14 +99,14 @@ export class MemberMessages {
   async #handleWithHooks(
     member: Member,
     message: Uint8Array,
-    { handler, decoder }: { readonly handler: MessageHandler; readonly decoder: decoding.Decoder },
+    { handler, decoder, ...arrived }: Arrived & { readonly handler: MessageHandler; readonly bytes: number },
   ): Promise<void> {
     const { callbacks } = member;
     try {
       await callbacks.beforeHandleMessage(member, message);
       // What somebody wrote who has left while it waited for hooks still counts.
       if (member.document.isDestroyed || this.#refused.has(member)) return;
-      await handler.handleWithHooks(member, decoder);
+      await handler.handleWithHooks(member, decoder, (handle) => this.#watch.run(member, arrived, handle));
     } catch (error) {
       this.#refuse(member, error);
       return;

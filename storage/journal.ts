@@ -65,6 +65,7 @@ export class Journal {
   #commitNow: () => void = () => {};
   #trouble: unknown = null;
   #unsavedBytes = 0;
+  #commits = 0;
 
   constructor({ store, maxUnsavedBytes, events }: JournalOptions) {
     this.#store = store;
@@ -75,6 +76,15 @@ export class Journal {
   /** Why the last commit failed; null while commits succeed. */
   get trouble(): unknown {
     return this.#trouble;
+  }
+
+  get unsavedBytes(): number {
+    return this.#unsavedBytes;
+  }
+
+  /** Since the start. */
+  get commits(): number {
+    return this.#commits;
   }
 
   get unsavedRooms(): string[] {
@@ -154,6 +164,7 @@ export class Journal {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#store.append(entries);
+        this.#commits++;
         if (this.#trouble !== null) this.#events.onRecovered();
         this.#trouble = null;
         return;

@@ -1,7 +1,10 @@
 /** The beginning of each sync: the client says what it has, is sent what it lacks, and asked for what the document lacks. */
 import * as Y from "yjs";
+import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
+import { Refusal } from "../lib/refusal.ts";
 import type { Member } from "../members/member.ts";
+import { ClientSocket } from "../transport/client-socket.ts";
 import { sendState } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
 
@@ -21,10 +24,20 @@ export class FirstSyncs {
     this.#options = options;
   }
 
-  /** @throws Error when it is no state vector. */
+  /**
+   * @throws Error when it is no state vector.
+   * @throws Refusal when the client asks again and again: 8 bytes are answered with the whole room.
+   */
   answer(member: Member, stateVector: Uint8Array): void {
+    const { document, webSocket } = member;
+    if (webSocket instanceof ClientSocket && !webSocket.sender.mayAsk(document.name, performance.now()))
+      throw new Refusal(closeReasons.rateLimited);
     // Here, where it is the client's fault: the store would fail at it, and the document after that.
     Y.decodeStateVector(stateVector);
+    this.#answer(member, stateVector);
+  }
+
+  #answer(member: Member, stateVector: Uint8Array): void {
     if (this.#underWay.has(member)) {
       this.#underWay.set(member, stateVector);
       return;
@@ -58,7 +71,7 @@ export class FirstSyncs {
     this.#underWay.delete(member);
     if (!document.hasConnection(member)) return;
     // Asked afterwards: a provider whose own state has been acknowledged calls itself synced, whether or not it has the room's.
-    if (next) this.answer(member, next);
+    if (next) this.#answer(member, next);
     else questions.ask(member);
   }
 }

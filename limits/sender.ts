@@ -1,0 +1,128 @@
+/**
+ * What one client may send, and what handling it may cost. Every answer is yes or no, at once: a limit that waits keeps what it waits with.
+ *
+ * What a client has used up outlives its socket for as long as it takes to come back (`Debts`): a new socket costs an attacker some
+ * milliseconds, and would be a full bucket each.
+ */
+import { TokenBucket, type Allowance } from "./token-bucket.ts";
+import type { Debts } from "./debts.ts";
+
+/** A paste or a form filled by a script sends a second's worth many times over; ten seconds of it at once is no typing any more. */
+const BURST_SECONDS = 10;
+
+/**
+ * First syncs in one room: 8 bytes that are answered with all of it. A provider asks once when it enters, and again where an edit was
+ * missing; a React effect that runs twice, or a page reloaded in anger, stays far below.
+ */
+const QUESTIONS: Allowance = { burst: 20, perSecond: 1 };
+
+/**
+ * Event loop time. A fifth of it over ten seconds is the most that one client may take from all others. The largest honest message, a whole
+ * list of 20,000 tasks that comes back from offline, takes half a second; typing takes less than a thousandth of the time.
+ */
+const HANDLING_MS: Allowance = { burst: 2000, perSecond: 200 };
+
+/** Each room of the socket twice at once, for React effects that run twice, and some that are left and entered again. */
+const LOGINS_PER_ROOM = 2;
+const SPARE_LOGINS = 20;
+const LOGINS_PER_SECOND = 5;
+
+export interface SenderLimits {
+  readonly maxMessagesPerSecond: number;
+  readonly maxRoomsPerConnection: number;
+}
+
+export class Sender {
+  readonly #limits: SenderLimits;
+  readonly #address: string;
+  readonly #debts: Debts;
+  readonly #messages: TokenBucket;
+  readonly #logins: TokenBucket;
+  readonly #handlingMs: TokenBucket;
+  readonly #questions = new Map<string, TokenBucket>();
+  /** Who was let in on this socket; usually one. */
+  readonly #users = new Set<string>();
+
+  constructor({
+    limits,
+    address,
+    debts,
+    now = performance.now(),
+  }: {
+    readonly limits: SenderLimits;
+    /** As `addressGroup` gives it. */
+    readonly address: string;
+    readonly debts: Debts;
+    readonly now?: number;
+  }) {
+    this.#limits = limits;
+    this.#address = address;
+    this.#debts = debts;
+    const perSecond = limits.maxMessagesPerSecond;
+    this.#messages = new TokenBucket({ burst: perSecond * BURST_SECONDS, perSecond }, now);
+    const burst = LOGINS_PER_ROOM * limits.maxRoomsPerConnection + SPARE_LOGINS;
+    this.#logins = new TokenBucket({ burst, perSecond: LOGINS_PER_SECOND }, now);
+    this.#handlingMs = new TokenBucket(HANDLING_MS, now);
+  }
+
+  /** A message, or a ping, which is answered too. */
+  mayMessage(now: number): boolean {
+    return this.#messages.take(now);
+  }
+
+  mayLogIn(now: number): boolean {
+    return this.#logins.take(now);
+  }
+
+  /** A first sync. */
+  mayAsk(room: string, now: number): boolean {
+    return this.#questionsTo(room, now).take(now);
+  }
+
+  /** Whether handling what it sent has cost more than its share. */
+  isTooCostly(now: number): boolean {
+    return this.#handlingMs.level(now) < 0;
+  }
+
+  handlingTook(ms: number, now: number): void {
+    this.#handlingMs.spend(ms, now);
+  }
+
+  /** It was let into a room as this user. What the same user at the same address has used up before counts. */
+  entered(user: string, now = performance.now()): void {
+    if (this.#users.has(user)) return;
+    this.#users.add(user);
+    for (const [kind, bucket] of this.#buckets()) this.#debts.settle(this.#key(user, kind), bucket, now);
+  }
+
+  /** Its socket is closed. */
+  gone(now = performance.now()): void {
+    for (const user of this.#users)
+      for (const [kind, bucket] of this.#buckets()) this.#debts.keep(this.#key(user, kind), bucket, now);
+  }
+
+  *#buckets(): Iterable<readonly [kind: string, bucket: TokenBucket]> {
+    yield ["messages", this.#messages];
+    yield ["handling", this.#handlingMs];
+    for (const [room, bucket] of this.#questions) yield [`questions ${room}`, bucket];
+  }
+
+  #questionsTo(room: string, now: number): TokenBucket {
+    let bucket = this.#questions.get(room);
+    if (bucket) return bucket;
+    // Of rooms that were left; as many come in as there are logins.
+    if (this.#questions.size >= 2 * this.#limits.maxRoomsPerConnection) this.#forgetTheUnused(now);
+    bucket = new TokenBucket(QUESTIONS, now);
+    for (const user of this.#users) this.#debts.settle(this.#key(user, `questions ${room}`), bucket, now);
+    this.#questions.set(room, bucket);
+    return bucket;
+  }
+
+  #forgetTheUnused(now: number): void {
+    for (const [room, bucket] of this.#questions) if (!bucket.isLow(now)) this.#questions.delete(room);
+  }
+
+  #key(user: string, kind: string): string {
+    return JSON.stringify([this.#address, user, kind]);
+  }
+}

@@ -1,0 +1,150 @@
+/** Who sends more than anybody can mean. */
+import { once } from "node:events";
+import { MessageType } from "@hocuspocus/server";
+import jwt from "jsonwebtoken";
+import { expect, test } from "vitest";
+import * as Y from "yjs";
+import { Debts } from "../../limits/debts.ts";
+import { TokenBucket } from "../../limits/token-bucket.ts";
+import { jwtSecret } from "../support/backend.ts";
+import { connect } from "../support/client.ts";
+import { startComposition, type Composition } from "../support/composition.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { typed } from "../support/updates.ts";
+import { until } from "../support/until.ts";
+import { Bystanders } from "./bystanders.ts";
+
+const PER_SECOND = 100;
+const BURST = 10 * PER_SECOND;
+
+const refusals = (server: Composition): number =>
+  server.log.events("refused").filter((line) => line["reason"] === "rate-limited").length;
+
+const lettersIn = (server: Composition): number =>
+  server.rooms.documents.get("room")?.getText("text").length ?? 0;
+
+test("[M5] a bucket gives its burst at once and then its rate, owes what was spent, and never holds more", () => {
+  const bucket = new TokenBucket({ burst: 3, perSecond: 2 }, 0);
+  const takes = (now: number, tries: number): number =>
+    Array.from({ length: tries }, () => bucket.take(now)).filter(Boolean).length;
+  expect([takes(0, 5), takes(500, 5), takes(600, 5), takes(1000, 5)]).toEqual([3, 1, 0, 1]);
+  expect(takes(1_000_000, 5)).toBe(3);
+  bucket.spend(7, 1_000_000);
+  expect([takes(1_003_000, 1), takes(1_004_100, 2)]).toEqual([0, 1]);
+});
+
+test("[M6] debts are few, and go once they are paid", () => {
+  const debts = new Debts(2);
+  const spent = (): TokenBucket => {
+    const bucket = new TokenBucket({ burst: 10, perSecond: 1 }, 0);
+    bucket.spend(10, 0);
+    return bucket;
+  };
+  debts.keep("honest", new TokenBucket({ burst: 10, perSecond: 1 }, 0), 0);
+  expect(debts.size).toBe(0);
+  for (const key of ["a", "b", "c"]) debts.keep(key, spent(), 0);
+  expect(debts.size).toBe(2);
+  const next = new TokenBucket({ burst: 10, perSecond: 1 }, 1000);
+  debts.settle("c", next, 1000);
+  expect(next.level(1000)).toBe(1);
+  const late = new TokenBucket({ burst: 10, perSecond: 1 }, 60_000);
+  late.spend(10, 60_000);
+  debts.keep("d", late, 60_000);
+  expect(debts.size).toBe(1);
+});
+
+test(
+  "[M5] [M7] who floods is not listened to any more, is closed after ten seconds, and the others notice nothing",
+  { timeout: 60_000 },
+  async () => {
+    const limits = { MAX_MESSAGES_PER_SECOND: String(PER_SECOND), MAX_ROOMS_PER_CONNECTION: "4" };
+    const server = await startComposition(limits);
+    const bystanders = await Bystanders.join(server.url);
+    const floods: Record<string, (client: RawClient) => void | Promise<void>> = {
+      edits: (client) => typed("x".repeat(3 * BURST)).forEach((update) => client.update("room", update)),
+      // One after the other: `ws` itself ends a client with more than 60 in one turn.
+      pings: async (client) => {
+        const closed = once(client.socket, "close");
+        for (let i = 0; i < 2 * BURST && !client.close; i++) await Promise.race([client.caughtUp(), closed]);
+      },
+      strays: (client) => {
+        for (let i = 0; i < 2 * BURST; i++) client.send("a room that it never asked for", MessageType.Sync);
+      },
+      logins: (client) => {
+        for (let i = 0; i < 100; i++) client.login("constructor");
+      },
+      firstSyncs: (client) => {
+        for (let i = 0; i < 100; i++) client.firstSync("room");
+      },
+    };
+    await bystanders.during(
+      Promise.all(
+        Object.entries(floods).map(async ([name, flood]) => {
+          const client = await new RawClient(server.url).inside("room");
+          await flood(client);
+          expect(await client.closed(30_000), name).toEqual({ code: 4429, reason: "rate-limited" });
+        }),
+      ),
+    );
+    expect(refusals(server)).toBe(Object.keys(floods).length);
+    // What came in while it was handled is the rate's share of that time.
+    expect(lettersIn(server)).toBeGreaterThan(BURST / 2);
+    expect(lettersIn(server)).toBeLessThan(2 * BURST);
+    await until(
+      "nothing left",
+      () => server.usage().waitingBytes === 0 && server.usage().unauthenticated === 0,
+    );
+    expect(server.rooms.documents.get("room")?.getConnectionsCount()).toBe(2);
+  },
+);
+
+test(
+  "[M5] a burst within the limits costs nothing, and the stock provider comes back after a flood",
+  { timeout: 60_000 },
+  async () => {
+    const server = await startComposition({ MAX_MESSAGES_PER_SECOND: String(PER_SECOND) });
+    const busy = await connect({ url: server.url, name: "room" }).saved();
+    const write = (letters: number): void => {
+      for (let i = 0; i < letters; i++) busy.text.insert(busy.text.length, "x");
+    };
+    write(BURST / 2);
+    await busy.saved();
+    expect(busy.closes).toEqual([]);
+    write(2 * BURST);
+    await until("closed", () => busy.closes[0], { timeoutMs: 30_000 });
+    expect(busy.closes[0]?.code).toBe(4429);
+    await busy.saved();
+    expect(lettersIn(server)).toBe(2.5 * BURST);
+  },
+);
+
+test("[M6] a new socket of the same user at the same address begins where the last one ended; another user's does not", async () => {
+  const server = await startComposition({
+    MAX_MESSAGES_PER_SECOND: String(PER_SECOND),
+    JWT_SECRET: jwtSecret,
+  });
+  const token = (sub: string): string => jwt.sign({ sub, rooms: { room: "write" } }, jwtSecret);
+  const join = async (sub: string): Promise<RawClient> => {
+    const client = await new RawClient(server.url).opened();
+    client.login("room", { token: token(sub) });
+    await client.received("room", MessageType.Auth);
+    return client;
+  };
+  const nothing = Y.encodeStateAsUpdate(new Y.Doc());
+  const send = (client: RawClient, messages: number): void => {
+    for (let i = 0; i < messages; i++) client.update("room", nothing);
+  };
+  const first = await join("mallory");
+  send(first, BURST * 1.5);
+  await until("not listened to", () => refusals(server) === 1);
+  first.socket.terminate();
+  await until("gone", () => server.rooms.documents.get("room")?.getConnectionsCount() === 0);
+  const honest = await join("ana");
+  send(honest, BURST / 2);
+  await until("all acknowledged", () => honest.acksTo("room") === BURST / 2);
+  const second = await join("mallory");
+  send(second, BURST / 2);
+  await until("not listened to either", () => refusals(server) === 2);
+  expect(second.acksTo("room")).toBeLessThan(BURST / 2);
+  expect(honest.close).toBeNull();
+});

@@ -1,0 +1,122 @@
+/** Strangers: sockets on which nobody logs in, and what they send all the same. */
+import { MessageType } from "@hocuspocus/server";
+import { expect, test } from "vitest";
+import { maxUnauthenticated } from "../../limits/connection-counts.ts";
+import { MAX_WAITING_BYTES_IN_ALL } from "../../limits/waiting-bytes.ts";
+import { startComposition } from "../support/composition.ts";
+import { RawClient, refusedUpgrade } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+import { Bystanders } from "./bystanders.ts";
+
+const MEGABYTE = 1024 * 1024;
+
+test.for([
+  [1, 1],
+  [50, 50],
+  [150, 100],
+  [201, 101],
+  [15_000, 7500],
+] as const)("[M8] of %i connections %i may be strangers", ([connections, strangers]) => {
+  expect(maxUnauthenticated(connections)).toBe(strangers);
+});
+
+test("[M8] strangers take half of the places at most, whoever is in stays, and who logs in makes place", async () => {
+  const server = await startComposition({ MAX_CONNECTIONS: "150" });
+  const bystanders = await Bystanders.join(server.url);
+  expect(server.usage().unauthenticated).toBe(0);
+  await bystanders.during(
+    (async () => {
+      const strangers = await Promise.all(
+        Array.from({ length: 100 }, () => new RawClient(server.url).opened()),
+      );
+      expect(await refusedUpgrade(server.url)).toMatchObject({
+        status: 503,
+        headers: { "retry-after": "2" },
+      });
+      await strangers[0]?.inside("room");
+      await new RawClient(server.url).opened();
+      expect(server.usage().unauthenticated).toBe(100);
+      for (const { socket } of strangers) socket.terminate();
+      await until("gone", () => server.usage().unauthenticated === 1);
+    })(),
+  );
+});
+
+test(
+  "[M9] what waits for logins is bounded for all sockets together, and given back",
+  { timeout: 60_000 },
+  async () => {
+    const answer = Promise.withResolvers<void>();
+    const backend = {
+      async onAuthenticate({ documentName }: { documentName: string }): Promise<void> {
+        if (documentName === "asked") await answer.promise;
+      },
+    };
+    const server = await startComposition({}, [backend]);
+    const bystanders = await Bystanders.join(server.url);
+    const strangers = await bystanders.during(
+      (async () => {
+        const clients = await Promise.all(
+          Array.from({ length: 20 }, () => new RawClient(server.url).opened()),
+        );
+        for (const client of clients) {
+          client.login("asked");
+          for (let i = 0; i < 4; i++) client.update("asked", Buffer.alloc(MEGABYTE));
+        }
+        const busy = await until("one too many", () => clients.find(({ close }) => close?.code === 1013));
+        expect(busy.close).toEqual({ code: 1013, reason: "server-busy" });
+        return clients;
+      })(),
+    );
+    expect(server.usage().waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES_IN_ALL);
+    expect(server.log.events("refused").every((line) => line["reason"] === "server-busy")).toBe(true);
+    for (const { socket } of strangers) socket.terminate();
+    await until("given back", () => server.usage().waitingBytes === 0);
+    answer.resolve();
+  },
+);
+
+test(
+  "[M9] so are messages that never arrive in full; of somebody who has logged in they do not count",
+  { timeout: 60_000 },
+  async () => {
+    const server = await startComposition();
+    const bystanders = await Bystanders.join(server.url);
+    const begin = async (client: RawClient): Promise<void> => {
+      for (let i = 0; i < 7; i++) {
+        await new Promise<void>((resolve) => {
+          client.socket.send(Buffer.alloc(MEGABYTE), { fin: false }, () => resolve());
+        });
+      }
+    };
+    const strangers = await bystanders.during(
+      (async () => {
+        const known = await new RawClient(server.url).inside("room");
+        await begin(known);
+        await known.caughtUp();
+        expect(server.usage().waitingBytes).toBe(0);
+        const clients = await Promise.all(
+          Array.from({ length: 14 }, () => new RawClient(server.url).opened()),
+        );
+        await Promise.all(clients.map(begin));
+        const busy = await until("one too many", () => clients.find(({ close }) => close?.code === 1013));
+        expect(busy.close).toEqual({ code: 1013, reason: "server-busy" });
+        expect(known.close).toBeNull();
+        return clients;
+      })(),
+    );
+    expect(server.usage().waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES_IN_ALL);
+    for (const { socket } of strangers) socket.terminate();
+    await until("given back", () => server.usage().waitingBytes === 0);
+  },
+);
+
+test("[M9] what was counted before a login is given back with it", async () => {
+  const server = await startComposition();
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  client.socket.send(Buffer.alloc(1000), { fin: false });
+  await client.received("room", MessageType.Auth);
+  await until("inside", () => server.usage().unauthenticated === 0);
+  expect(server.usage().waitingBytes).toBe(0);
+});

@@ -29,6 +29,7 @@ const sampleEnvironment: Readonly<Record<string, string>> = {
   ALLOWED_ORIGINS: "https://app.example.com",
   JWT_SECRET: "sample-jwt-secret-0123456789abcdef",
   AUTH_WEBHOOK_SECRET: "sample-webhook-secret-0123456789ab",
+  ADMIN_TOKEN: "sample-admin-token-0123456789abcdef",
 };
 
 // Dockerfile

@@ -1,10 +1,11 @@
 /** Rights that change or end while somebody is inside: who notices what, how fast, and who comes back. */
-import { createServer } from "node:net";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
+import type { Extension } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
 import { expect, test } from "vitest";
 import { rightsTiming } from "../auth/rights-timing.ts";
+import type { Identity } from "../lib/identity.ts";
 import { jwtSecret, startBackend, type Backend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -114,6 +115,29 @@ test("[A11] a fresh token may say another access, which holds at once and is tol
   expect(notice(client)).toEqual(nothing);
 });
 
+test("[A11] the `context` of a team's hooks follows each change", async () => {
+  const seen: string[] = [];
+  const watching: Extension<Identity> = {
+    async beforeHandleMessage({ context, connection }) {
+      expect(context).toBe(connection.context);
+      if (seen.at(-1) !== context.access) seen.push(context.access);
+    },
+  };
+  const server = await startComposition({ JWT_SECRET: jwtSecret }, [watching], { timing });
+  let access = "read";
+  const token = (): string => jwt.sign({ sub: "ana", rooms: { [room]: access }, jti: access }, jwtSecret);
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  for (access of ["write", "read"]) {
+    await client.provider.sendToken();
+    await until(`to ${access}`, () => {
+      client.provider.sendStateless("");
+      return seen.at(-1) === access;
+    });
+  }
+  expect(seen).toEqual(["read", "write", "read"]);
+  expect([server.guard.failures, notice(client)]).toEqual([0, nothing]);
+});
+
 test("[A6] a right that was narrowed makes read-only from the next re-check, and one that was widened the other way round", async () => {
   const { backend, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
   const [ana, ben] = [await enter("ana"), await enter("ben")];
@@ -147,6 +171,28 @@ test("[A6] a right that was withdrawn ends at the next re-check, for good; the s
   expect((await enter("ben")).content).toBe("inside");
 });
 
+test("[A6] a token that the backend does not know any more closes the socket at the next re-check; one with a new token is back", async () => {
+  const { backend, server } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
+  const token = (): Promise<string> => backend.login("ana");
+  const ana = await connect({ url: server.url, name: room, token }).synced();
+  await backend.signOut("ana");
+  await ana.closedWith(4505);
+  await ana.synced();
+  expect(ana.denials).toEqual([]);
+});
+
+test("[A12] a fresh token that the backend could not be asked about is asked about again", async () => {
+  const { backend, server, enter } = await start();
+  const ana = await enter("ana");
+  await backend.fault("error500");
+  ana.provider.configuration.token = jwt.sign({ sub: "ana", jti: "fresh" }, jwtSecret, { expiresIn: 60 });
+  await ana.provider.sendToken();
+  await until("a question in vain", () => server.log.events("recheck-failed").length > 0);
+  await backend.fault("none");
+  await until("the renewal", () => server.log.events("renewed").length > 0);
+  expect(notice(ana)).toEqual(nothing);
+});
+
 test("[A12] while the backend does not answer those inside stay, nobody new gets in, and nobody inside notices", async () => {
   const { backend, server, enter } = await start({ server: { AUTH_RECHECK_SECONDS: "1" } });
   const ana = await enter("ana");
@@ -169,9 +215,12 @@ test("[A12] an outage longer than the grace puts everybody out for now, and they
   expect(await ana.closedWith(4502)).toEqual({ code: 4502, reason: "auth-unavailable" });
   await backend.fault("none");
   await ana.synced();
+  // And stays: the outage is over for those who have not been asked about yet as well.
+  const before = (await backend.calls()).calls;
+  await until("three re-checks", async () => (await backend.calls()).calls >= before + 3);
   ana.text.insert(0, "back");
   await ana.saved();
-  expect(ana.denials).toEqual([]);
+  expect([ana.closes.filter(({ code }) => code === 4502).length, ana.denials]).toEqual([1, []]);
 });
 
 test("[A13] tabs with one token in one room are one question of the re-check", async () => {
@@ -226,6 +275,11 @@ test("[A14] a user who is revoked is out of every room within a second, for good
   await ben.saved();
   expect((await enter("ana")).content).toBe("inside");
   expect([tab.closes, notice(ben)]).toEqual([[], nothing]);
+  // The page asks again on the socket that it has: "you were put out; enter again?"
+  await tab.provider.sendToken();
+  tab.provider.startSync();
+  await tab.saved();
+  await until("what was written outside", () => ben.content.includes("outside"));
 });
 
 test("[A14] one user is kicked out of a room, or everybody, within a second, and out of no other", async () => {

@@ -70,7 +70,7 @@ const settled = async (bystander: Client): Promise<string> => {
 };
 
 interface Question {
-  readonly answer: (status: number, access?: string) => void;
+  readonly answer: (status: number, differently?: object) => void;
 }
 
 const next = (questions: Question[], what: string): Promise<Question> =>
@@ -88,10 +88,9 @@ async function scriptedBackend(): Promise<{
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
       const { token } = JSON.parse(body) as { token: string };
-      const answer = (status: number, access = "write"): void => {
-        response
-          .writeHead(status)
-          .end(JSON.stringify({ user: { id: token.split(" ")[0], name: token }, access }));
+      const answer = (status: number, differently: object = {}): void => {
+        const user = { id: token.split(" ")[0], name: token };
+        response.writeHead(status).end(JSON.stringify({ user, access: "write", ...differently }));
       };
       questions.push({ answer });
     });
@@ -171,7 +170,7 @@ test("[A9] an edit that waits in a hook while the right to write is taken away i
   attacker.update(room, edit("too late"));
   await until("the hook", () => gates.length > 0);
   const rechecked = callApi(server.url, "POST /api/users/eve/recheck");
-  (await next(backend.questions, "the re-check")).answer(200, "read");
+  (await next(backend.questions, "the re-check")).answer(200, { access: "read" });
   await rechecked;
   for (const open of gates) open();
   await attacker.received(room, MessageType.SyncStatus);
@@ -245,6 +244,15 @@ test("[A11] a fresh token with less access holds for the next message", async ()
   expect([attacker.acksTo(room), await settled(bystander)]).toEqual([0, "."]);
 });
 
+test("[A3] an admission until a time in the past is the backend's trouble: let in, the client would be out again at once", async () => {
+  const backend = await scriptedBackend();
+  const server = await start(backend.env);
+  const client = await new RawClient(server.url).opened();
+  client.login(room, { token: "eve" });
+  (await next(backend.questions, "the question")).answer(200, { expiresAt: Date.now() / 1000 - 6 });
+  expect(await client.closed()).toEqual({ code: 4502, reason: "auth-unavailable" });
+});
+
 test("[A15] a login that was asked about before the revocation and answered after it is asked about again", async () => {
   const backend = await scriptedBackend();
   const server = await start(backend.env);
@@ -275,7 +283,7 @@ test("[A15] a login under way while the backend orders a kick or a re-check is a
     const question = await next(backend.questions, "the question");
     await callApi(server.url, `POST /api/${order}`);
     question.answer(200);
-    (await next(backend.questions, "another question")).answer(200, "read");
+    (await next(backend.questions, "another question")).answer(200, { access: "read" });
     await client.received(room, MessageType.Auth);
     client.firstSync(room);
     await client.received(room, MessageType.Sync);

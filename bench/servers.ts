@@ -11,8 +11,13 @@ const START_TIMEOUT_MS = 20_000;
 /** Of a server that does not start: enough to see why. */
 const OUTPUT_LINES_KEPT = 30;
 
-/** All clients come from one address and one room may hold hundreds, which limits made for the Internet would refuse. */
-const CONNECTION_LIMITS = ["MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_IP", "MAX_CONNECTIONS_PER_ROOM"];
+/** All clients come from one address, one room may hold hundreds and few writers write for many, which limits made for the Internet would refuse. */
+const LIMITS = [
+  "MAX_CONNECTIONS",
+  "MAX_CONNECTIONS_PER_IP",
+  "MAX_CONNECTIONS_PER_ROOM",
+  "MAX_MESSAGES_PER_SECOND",
+];
 const NO_LIMIT = "100000";
 
 interface Peer {
@@ -110,7 +115,7 @@ export function endWithParent(child: ChildProcess): void {
 /** Only the limits this version has: it refuses to start with a variable it does not know, so that old commits run too. */
 function raisedLimits(): Record<string, string> {
   const help = execFileSync(process.execPath, [join(ROOT, "server.ts"), "--help"], { encoding: "utf8" });
-  const known = CONNECTION_LIMITS.filter((limit) => new RegExp(`\\b${limit}\\b`).test(help));
+  const known = LIMITS.filter((limit) => new RegExp(`\\b${limit}\\b`).test(help));
   return Object.fromEntries(known.map((limit) => [limit, NO_LIMIT]));
 }
 

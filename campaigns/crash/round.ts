@@ -41,6 +41,8 @@ export async function playRound(options: RoundOptions): Promise<RoundResult> {
   const server = new ServerChild(entry, {
     DATABASE_URL: database.url,
     ROOM_IDLE_SECONDS: `${plan?.roomIdleSeconds ?? 0}`,
+    // Writers go as fast as they are acknowledged.
+    MAX_MESSAGES_PER_SECOND: "100000",
   });
   const round = new Round(options, server);
   try {

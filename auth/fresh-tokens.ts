@@ -2,6 +2,7 @@
  * Tokens that members send from inside (TokenSync): asked for before their right ends, or unasked, because the frontend has a better one. A good
  * one of the same user replaces the one before, with everything that it says; a bad one ends the stay.
  */
+import pLimit from "p-limit";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
@@ -22,6 +23,9 @@ const CHECK_EVERY_MS = 1000;
 /** The backend did not answer: the same token is shown to it again after this, as long as the right lasts. */
 const RETRY_AFTER_MS = 3000;
 
+/** Of the 64 questions that may be under way at once: thousands who send tokens must not keep those waiting who log in. */
+const MAX_QUESTIONS = 16;
+
 interface Offer {
   waiting: string | null;
   isChecking: boolean;
@@ -31,6 +35,7 @@ interface Offer {
 
 export class FreshTokens {
   readonly #options: FreshTokensOptions;
+  readonly #limit = pLimit(MAX_QUESTIONS);
   readonly #offers = new Map<Member, Offer>();
 
   constructor(options: FreshTokensOptions) {
@@ -74,7 +79,7 @@ export class FreshTokens {
     offer.waiting = null;
     offer.isChecking = true;
     // Never rejects.
-    void this.#check(member, token).then((isAnswered) => {
+    void this.#limit(() => this.#check(member, token)).then((isAnswered) => {
       offer.isChecking = false;
       offer.nextCheckAt = performance.now() + (isAnswered ? CHECK_EVERY_MS : RETRY_AFTER_MS);
       if (!isAnswered) offer.waiting ??= token;

@@ -29,6 +29,9 @@ export interface RecheckOptions {
 /** Of the 64 questions that may be under way at once; the others are for those who want to come in. */
 const MAX_QUESTIONS = 16;
 
+/** Connections put out by one sweep when nobody knows any more who may stay: all at once would keep the others' edits waiting. */
+const MAX_PUT_OUT = 500;
+
 /** Not answered: asked again after this, or the interval if that is shorter, ms. */
 const RETRY_MS = 30_000;
 
@@ -54,12 +57,14 @@ export class Recheck {
   sweep(now = performance.now()): void {
     const { rights, outage, intervalMs, graceMs } = this.#options;
     if (intervalMs === 0) return;
+    let putOut = 0;
     for (const right of rights) {
+      if (putOut >= MAX_PUT_OUT) break;
       const plan = this.#planOf(right, now);
       if (now < plan.dueAt) continue;
       // With thousands to ask about and three seconds for each no-answer, most would not even be asked within the grace.
       if (outage.since !== null && now - outage.since >= graceMs)
-        rights.end(right, closeReasons.authUnavailable);
+        putOut += rights.end(right, closeReasons.authUnavailable);
       else if (!plan.isAsking) {
         plan.isAsking = true;
         void this.#limit(() => this.ask(right)).finally(() => (plan.isAsking = false));

@@ -6,8 +6,9 @@ import type { Attempt } from "./admission.ts";
  * What was last said about one user with one token in one room, and those who are there because of it: tabs with the same token share one
  * right, and one question to the backend.
  *
- * This is where the token is kept, because it is asked about again, and nowhere else: in memory only, as long as there are `members`.
- * It is never logged; nothing logs an attempt or a right as a whole.
+ * This is where the token is kept, because it is asked about again: in memory only, as long as there are `members`. It is nowhere else but on
+ * its way here, from the login (`extensions/authentication.ts`) or from inside (`FreshTokens`), and never logged; nothing logs an attempt
+ * or a right as a whole.
  */
 export interface Right {
   /** As whoever came first with this token came; the backend is asked again in the same words. */

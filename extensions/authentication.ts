@@ -80,6 +80,7 @@ export function authentication({
 
     async connected({ connection, connectionConfig, documentName: room }) {
       const arrival = arrivals.get(connectionConfig);
+      arrivals.delete(connectionConfig);
       if (!arrival || !connection.document.hasConnection(connection)) return;
       // Loading a room takes its time.
       const order = revocations.since(arrival.since, { user: arrival.identity.user.id, room });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import type { Extension } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { rightsTiming } from "../auth/rights-timing.ts";
 import type { Identity } from "../lib/identity.ts";
 import { jwtSecret, startBackend, type Backend } from "./support/backend.ts";
@@ -99,6 +99,22 @@ test("[A10] a client that has no fresh token when it comes back is refused for g
   const client = await enter("ana");
   await client.closedWith(4505);
   expect(await client.denied()).toBe("token-invalid");
+});
+
+test("[A10] a clock that jumps ahead (a machine that slept) makes everybody log in anew, and one that jumps back nobody", async () => {
+  const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
+  const token = (): string =>
+    jwt.sign({ sub: "ana", rooms: { [room]: "write" } }, jwtSecret, { expiresIn: "1h" });
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  onTestFinished(() => void vi.useRealTimers());
+  const today = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: today + 2 * 3600 * 1000 });
+  await client.closedWith(4505);
+  await client.synced();
+  vi.setSystemTime(today);
+  client.text.insert(0, "still here");
+  await client.saved();
+  expect([client.closes.length, client.denials]).toEqual([1, []]);
 });
 
 test("[A11] a fresh token may say another access, which holds at once and is told to the provider", async () => {

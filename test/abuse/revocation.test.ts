@@ -204,9 +204,12 @@ test("[A11] a flood of good tokens costs the backend one question a second, and 
   const attacker = await attackerIn(server, sign({ sub: "ana" }));
   await backend.resetCalls();
   const startedAt = performance.now();
-  for (let i = 0; i < 500; i++) attacker.login(room, { token: sign({ sub: "ana" }), version: null });
-  await attacker.caughtUp();
-  await until("the newest token to be taken", () => server.log.events("renewed").length >= 2);
+  const send = (): void => attacker.login(room, { token: sign({ sub: "ana" }), version: null });
+  for (let i = 0; i < 300; i++) send();
+  await until("three of the tokens to be taken", () => {
+    send();
+    return server.log.events("renewed").length >= 3;
+  });
   const seconds = (performance.now() - startedAt) / 1000;
   const { calls } = await backend.calls();
   expect(calls).toBeLessThanOrEqual(1 + Math.ceil(seconds));

@@ -1,12 +1,14 @@
 /** Rights that change or end while somebody is inside: who notices what, how fast, and who comes back. */
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import type { Extension } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { rightsTiming } from "../auth/rights-timing.ts";
 import type { Identity } from "../lib/identity.ts";
-import { jwtSecret, startBackend, type Backend } from "./support/backend.ts";
+import { jwtSecret, startBackend, webhookSecret, type Backend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
 import { adminToken, callApi } from "./support/room-api.ts";
@@ -237,6 +239,56 @@ test("[A12] an outage longer than the grace puts everybody out for now, and they
   ana.text.insert(0, "back");
   await ana.saved();
   expect([ana.closes.filter(({ code }) => code === 4502).length, ana.denials]).toEqual([1, []]);
+});
+
+test("[A12] in an outage everybody is out after the grace, also those about whom there was no time to ask", async () => {
+  const { backend, server } = await start({
+    server: { AUTH_RECHECK_SECONDS: "1", AUTH_WEBHOOK_TIMEOUT_MS: "2000" },
+    graceMs: 500,
+  });
+  const token = await backend.login("ana");
+  const names = Array.from({ length: 60 }, (_, index) => `room-${index}`);
+  await Promise.all(names.map((name) => backend.grant(name, "ana", "write")));
+  const clients = names.map((name) => connect({ url: server.url, name, token }));
+  await Promise.all(clients.map((client) => client.synced()));
+  const took = await timed(
+    () => backend.fault("hang"),
+    () => server.log.events("put-out").length >= 60,
+  );
+  // 16 at once and two seconds each would be eight, and then the grace.
+  expect(took).toBeLessThan(7000);
+});
+
+test("[A12] whom the backend cannot answer about is out after the grace, though it answers about others", async () => {
+  let isBroken = false;
+  const backend = createHttpServer((request, response) => {
+    void text(request).then((body) => {
+      const { token } = JSON.parse(body) as { token: string };
+      response
+        .writeHead(isBroken && token === "ana" ? 500 : 200)
+        .end(JSON.stringify({ user: { id: token, name: token }, access: "write" }));
+    });
+  });
+  await once(backend.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => {
+    backend.close();
+    backend.closeAllConnections();
+  });
+  const server = await startComposition(
+    {
+      AUTH_WEBHOOK_URL: `http://127.0.0.1:${(backend.address() as AddressInfo).port}/`,
+      AUTH_WEBHOOK_SECRET: webhookSecret,
+      AUTH_RECHECK_SECONDS: "1",
+    },
+    [],
+    { timing: { ...timing, graceMs: 2000 } },
+  );
+  const [ana, ben] = await Promise.all(
+    ["ana", "ben"].map((token) => connect({ url: server.url, name: room, token }).synced()),
+  );
+  isBroken = true;
+  await ana?.closedWith(4502);
+  expect(ben && notice(ben)).toEqual(nothing);
 });
 
 test("[A13] tabs with one token in one room are one question of the re-check", async () => {

@@ -27,6 +27,9 @@ const MAX_ADDRESS_BYTES = 1024;
 const MAX_WAITING = 1000;
 const MAX_WAITING_BYTES = 5 * 1024 * 1024;
 
+/** A token has 16,384 characters at most (A2). One of megabytes would be decoded only to find that out, for somebody who has shown nothing. */
+const MAX_LOGIN_BYTES = 128 * 1024;
+
 export type Verdict =
   /** To Hocuspocus: the client is in no room under this address yet. */
   | { readonly kind: "pass" }
@@ -48,7 +51,12 @@ export type Verdict =
 
 type Standing =
   /** Between login and the room, or between CLOSE and Hocuspocus' goodbye. */
-  | { readonly kind: "waiting"; readonly messages: Uint8Array[] }
+  | {
+      readonly kind: "waiting";
+      readonly messages: Uint8Array[];
+      /** Kept by the login while it is under way: there may be many more than the backend is asked about at once. */
+      readonly loginBytes: number;
+    }
   | { readonly kind: "inside"; readonly member: Member };
 
 const pass: Verdict = { kind: "pass" };
@@ -95,15 +103,15 @@ export class RoomAddresses {
           return refuse(address, closeReasons.roomNameInvalid);
         // Those asked for count as well: who is let in where is decided later.
         if (this.#standings.size >= this.#options.maxRooms) return refuse(address, closeReasons.tooManyRooms);
-        this.#standings.set(address, { kind: "waiting", messages: [] });
-        return pass;
+        return this.#logIn(address, message);
       case "waiting":
         return this.#wait(standing.messages, message);
       case "inside": {
         const { member } = standing;
         // Put out by the server, which closes the socket in a moment: until then, nothing of it counts.
         if (!member.document.hasConnection(member)) return keep;
-        if (type === MessageType.CLOSE) this.#standings.set(address, { kind: "waiting", messages: [] });
+        if (type === MessageType.CLOSE)
+          this.#standings.set(address, { kind: "waiting", messages: [], loginBytes: 0 });
         return { kind: "member", member, type, decoder };
       }
       default:
@@ -130,6 +138,13 @@ export class RoomAddresses {
     for (const address of this.#standings.keys()) this.left(address);
   }
 
+  #logIn(address: string, { byteLength }: Uint8Array): Verdict {
+    if (byteLength > MAX_LOGIN_BYTES) return refuse(address, closeReasons.tokenInvalid);
+    if (!this.#options.waiting.take(byteLength)) return busy;
+    this.#standings.set(address, { kind: "waiting", messages: [], loginBytes: byteLength });
+    return pass;
+  }
+
   #wait(messages: Uint8Array[], message: Uint8Array): Verdict {
     const { byteLength } = message;
     if (messages.length >= MAX_WAITING || this.#waitingBytes + byteLength > MAX_WAITING_BYTES) return broken;
@@ -144,7 +159,7 @@ export class RoomAddresses {
     if (standing?.kind !== "waiting") return [];
     const bytes = standing.messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#waitingBytes -= bytes;
-    this.#options.waiting.give(bytes);
+    this.#options.waiting.give(bytes + standing.loginBytes);
     return standing.messages;
   }
 }

@@ -28,6 +28,33 @@ test("[M3] of a crowd that comes at once exactly as many get in as may, however 
   expect(crowd.map(({ close }) => close)).toEqual(crowd.map(() => null));
 });
 
+test.for([0, 1, 7])(
+  "[M3] so does a crowd whose logins are answered in the same turn, %i steps after each other",
+  async (steps) => {
+    const answer = Promise.withResolvers<void>();
+    let asked = 0;
+    const backend = {
+      async onAuthenticate({ token }: { token: string }): Promise<void> {
+        if (token !== "crowd") return;
+        const before = asked++;
+        await answer.promise;
+        for (let step = 0; step < before * steps; step++) await null;
+      },
+    };
+    const server = await startComposition({ MAX_CONNECTIONS_PER_ROOM: String(SEATS) }, [backend]);
+    await connect({ url: server.url, name: "room" }).saved();
+    const crowd = await Promise.all(Array.from({ length: 20 }, () => new RawClient(server.url).opened()));
+    for (const client of crowd) client.login("room", { token: "crowd" });
+    await until("all asked", () => asked === crowd.length);
+    answer.resolve();
+    const refusals = (): number =>
+      server.log.events("refused").filter((line) => line["reason"] === "room-full").length;
+    const inside = (): number => server.rooms.documents.get("room")?.connections.size ?? 0;
+    await until("all answered", () => refusals() + inside() === crowd.length + 1);
+    expect(inside()).toBe(SEATS);
+  },
+);
+
 test("[M3] a full room refuses for good, goes on for those inside, and has a seat for the next once one leaves", async () => {
   const server = await startComposition({ MAX_CONNECTIONS_PER_ROOM: "3" });
   const bystanders = await Bystanders.join(server.url);

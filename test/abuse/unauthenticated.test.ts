@@ -120,3 +120,38 @@ test("[M9] what was counted before a login is given back with it", async () => {
   await until("inside", () => server.usage().unauthenticated === 0);
   expect(server.usage().waitingBytes).toBe(0);
 });
+
+test(
+  "[M9] logins that the backend has not answered count as well, and one of megabytes is not looked into",
+  { timeout: 60_000 },
+  async () => {
+    const asked: number[] = [];
+    const answer = Promise.withResolvers<void>();
+    const backend = {
+      async onConnect({ documentName }: { documentName: string }): Promise<void> {
+        if (asked.push(documentName.length) && documentName.startsWith("asked")) await answer.promise;
+      },
+    };
+    const server = await startComposition({}, [backend]);
+    const bystanders = await Bystanders.join(server.url);
+    const [large, ...strangers] = await Promise.all(
+      Array.from({ length: 13 }, () => new RawClient(server.url).opened()),
+    );
+    await bystanders.during(
+      (async () => {
+        const before = asked.length;
+        large?.login("huge", { token: "x".repeat(4 * MEGABYTE) });
+        await large?.refused("huge", "token-invalid");
+        expect(asked).toHaveLength(before);
+        expect(server.usage().waitingBytes).toBe(0);
+        for (const client of strangers)
+          for (let i = 0; i < 100; i++) client.login(`asked-${i}`, { token: "x".repeat(60_000) });
+        await until("one too many", () => strangers.find(({ close }) => close?.code === 1013));
+      })(),
+    );
+    expect(server.usage().waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES_IN_ALL);
+    for (const { socket } of strangers) socket.terminate();
+    await until("given back", () => server.usage().waitingBytes === 0);
+    answer.resolve();
+  },
+);

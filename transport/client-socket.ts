@@ -26,7 +26,7 @@ export interface ClientSocketOptions {
   /** Tells the waiter when all edits of the room so far are durable. */
   readonly whenSaved: Journal["whenSaved"];
   /** How long to wait before a close that asks to come back, ms. */
-  readonly comebackDelayMs: (room: string) => number;
+  readonly comebackDelayMs: (room: string | null) => number;
   readonly onEntered: (connection: Connection<Identity>) => void;
   /** Calls back when Hocuspocus is done with an address: refused, or left by the client. */
   readonly onLeft: (address: string) => void;
@@ -336,6 +336,10 @@ export class ClientSocket implements WebSocketLike {
     }
     // Hocuspocus' own word for it would end the provider's attempts (PermissionDenied) or leave it sitting on an open socket
     // without the room (CLOSE). Only a closed socket makes it come back.
-    this.#leaving ??= setTimeout(() => this.closeFor(closeReason), this.#options.comebackDelayMs(room));
+    const troubledRoom = closeReason === closeReasons.sessionExpired ? null : room;
+    this.#leaving ??= setTimeout(
+      () => this.closeFor(closeReason),
+      this.#options.comebackDelayMs(troubledRoom),
+    );
   }
 }

@@ -17,8 +17,9 @@ export class Comeback {
   /**
    * A random delay, ms, within a spread that grows with the number of clients sent away in the last half minute, and doubles with each
    * for the same room: one that cannot be loaded would otherwise take a socket with twenty others down every second.
+   * @param room null where the room has nothing to do with it: twenty people whose tokens ran out are back in a second.
    */
-  delayMs(room: string): number {
+  delayMs(room: string | null): number {
     const now = performance.now();
     if (now - this.#windowStartedAt > LONGEST_SPREAD_MS) {
       this.#windowStartedAt = now;
@@ -26,8 +27,8 @@ export class Comeback {
       this.#byRoom.clear();
     }
     this.#total++;
-    const before = this.#byRoom.get(room) ?? 0;
-    this.#byRoom.set(room, before + 1);
+    const before = room === null ? 0 : (this.#byRoom.get(room) ?? 0);
+    if (room !== null) this.#byRoom.set(room, before + 1);
     const spreadMs = Math.max((this.#total / COMEBACKS_PER_SECOND) * 1000, SHORTEST_SPREAD_MS * 2 ** before);
     return Math.random() * Math.min(spreadMs, LONGEST_SPREAD_MS);
   }

@@ -170,7 +170,8 @@ export class SocketServer {
       onEntered: (connection) => {
         place.authenticated();
         arrivals.release();
-        sender.entered(connection.context.user.id);
+        // A team's hook may have spoilt the context.
+        sender.entered((connection.context as Partial<Identity>).user?.id ?? "");
         for (const message of addresses.entered(connection)) receive(message);
       },
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
@@ -191,7 +192,7 @@ export class SocketServer {
       if (!may) socket.holdOff(closeReasons.rateLimited);
       return may;
     };
-    /** A message, or a ping, which `ws` answers. */
+    /** A message, a ping, which `ws` answers, or a pong that nobody asked for. */
     const mayMessage = (): boolean => {
       if (socket.isAway) return false;
       const may = sender.mayMessage(performance.now());
@@ -255,7 +256,10 @@ export class SocketServer {
       if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
       else receive(message);
     });
-    webSocket.on("pong", heard);
+    webSocket.on("pong", () => {
+      heard();
+      mayMessage();
+    });
     webSocket.on("ping", mayMessage);
     webSocket.on("error", (error: Error) =>
       log.debug({ event: "socket-error", err: error }, "WebSocket error"),

@@ -3,7 +3,7 @@
  * with clocks that a returning client has seen before.
  *
  * Hooks      afterLoadDocument
- * Promises   P6 who comes back sees everybody at once, and loses nothing of its own state
+ * Promises   P5 who comes back sees everybody at once, and is not sent its own state
  * On failure Hocuspocus' greeting is sent as well, which repeats what others show
  */
 import type { Extension } from "@hocuspocus/server";

@@ -47,18 +47,26 @@ export class AwarenessMessages implements MessageHandler {
   }
 
   /** The hook may change, add and take away states, as in Hocuspocus. What it leaves is the team's own word, and trusted. */
-  async handleWithHooks(member: Member, decoder: decoding.Decoder): Promise<void> {
+  async handleWithHooks(
+    member: Member,
+    decoder: decoding.Decoder,
+    timed: (handle: () => void) => void,
+  ): Promise<void> {
     const { document } = member;
-    const statement = this.#read(member, decoding.readVarUint8Array(decoder));
+    let read: Statement | null = null;
+    timed(() => (read = this.#read(member, decoding.readVarUint8Array(decoder))));
+    const statement = read as Statement | null;
+    const shown = new Map(statement?.state ? [[statement.client, statement.state]] : []);
     if (statement) {
-      const shown = new Map(statement.state ? [[statement.client, statement.state]] : []);
       const origin = { source: "connection", connection: member } as const;
       await document.callbacks.beforeHandleAwareness(document, shown, origin);
-      // Gone meanwhile: nobody would take its state away again.
-      if (!document.hasConnection(member)) return;
-      this.#show(member, statement, shown);
     }
-    this.#options.states.greet(member);
+    // Gone meanwhile: nobody would take its state away again.
+    if (!document.hasConnection(member)) return;
+    timed(() => {
+      if (statement) this.#show(member, statement, shown);
+      this.#options.states.greet(member);
+    });
   }
 
   #read(member: Member, update: Uint8Array): Statement | null {
@@ -69,7 +77,7 @@ export class AwarenessMessages implements MessageHandler {
       const { client, start, end } = entry;
       const isGone = isRemoval(update, entry);
       if (own === undefined && !isGone && this.#isFree(client, member)) own = client;
-      if (client !== own) continue;
+      if (client !== own || states.isEcho(member, entry)) continue;
       const state = isGone ? null : readState(update.subarray(start, end), { maxBytes });
       if (state) signState(state, member.context.user);
       statement = { client, state };

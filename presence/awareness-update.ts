@@ -12,12 +12,13 @@ const MAX_ENTRIES = 10_000;
 /** An entry is a range of the update: most of a long one are of somebody else, and none of those is worth a copy. */
 export interface AwarenessEntry {
   readonly client: number;
+  readonly clock: number;
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * The entries in their order. Their clocks are left out: the server counts by itself (presence-states.ts).
+ * The entries in their order.
  * @throws Error when it does not decode, Refusal when it has too many entries.
  */
 export function readAwarenessUpdate(update: Uint8Array): readonly AwarenessEntry[] {
@@ -28,12 +29,12 @@ export function readAwarenessUpdate(update: Uint8Array): readonly AwarenessEntry
   const entries: AwarenessEntry[] = [];
   for (let i = 0; i < count; i++) {
     const client = decoding.readVarUint(decoder);
-    decoding.readVarUint(decoder);
+    const clock = decoding.readVarUint(decoder);
     const bytes = decoding.readVarUint(decoder);
     const start = decoder.pos;
     decoder.pos += bytes;
     if (decoder.pos > update.byteLength) throw new Error("An awareness update that is cut off");
-    entries.push({ client, start, end: decoder.pos });
+    entries.push({ client, clock, start, end: decoder.pos });
   }
   return entries;
 }

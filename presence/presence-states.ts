@@ -22,14 +22,17 @@ const SLACK = 64;
 
 /** Clocks follow the time, so that a restart begins above all that pages still remember. Six bytes on the wire until 2033. */
 const CLOCK_EPOCH = Date.UTC(2025, 0);
-/** More messages than one process takes. */
-const CLOCK_TICKS_PER_MS = 16;
+
+/** Ours are multiples of this; a client that took one over counts on from it by one. */
+const CLOCK_STEP = 16;
+
+/** So long after it was sent, a state may come back. */
+const ECHO_MS = 10_000;
 
 export class PresenceStates {
   readonly #clientIds: ClientIds;
   readonly #own = new WeakMap<Member, number>();
   readonly #greeted = new WeakSet<Member>();
-  #lastClock = 0;
 
   constructor({ clientIds }: { readonly clientIds: ClientIds }) {
     this.#clientIds = clientIds;
@@ -45,13 +48,28 @@ export class PresenceStates {
     this.#own.set(member, client);
   }
 
+  /**
+   * Whether it is the server's own word come back: a page that shares its awareness with another transport (WebRTC) hands what it hears here
+   * to the author's page, which then says it again, with our clock. Taken for news, it would go in circles.
+   */
+  isEcho(
+    { document }: Member,
+    { client, clock }: { readonly client: number; readonly clock: number },
+  ): boolean {
+    const { meta, states } = document.awareness;
+    const last = meta.get(client)?.clock ?? 0;
+    return (
+      states.has(client) && clock <= last && clock > last - ECHO_MS * CLOCK_STEP && clock % CLOCK_STEP === 0
+    );
+  }
+
   /** Shows a state to everybody else in the room, until this member leaves or says another. */
   set(member: Member, client: number, state: PresenceState): void {
     const { awareness, connections } = member.document;
     if (connections.get(member)?.clients.has(client) === false) this.#take(member, client);
     const before = awareness.states.get(client);
     awareness.states.set(client, state);
-    awareness.meta.set(client, { clock: this.#nextClock(), lastUpdated: Date.now() });
+    awareness.meta.set(client, { clock: nextClock(awareness.meta.get(client)), lastUpdated: Date.now() });
     const clients = [client];
     const added = before ? [] : clients;
     const updated = before ? clients : [];
@@ -78,10 +96,9 @@ export class PresenceStates {
     const others = [...awareness.states.keys()].filter((client) => client !== own);
     if (others.length === 0) return;
     // Perhaps it was here before, and took everybody for gone when its socket closed.
-    const clock = this.#nextClock();
     for (const client of others) {
       const meta = awareness.meta.get(client);
-      if (meta) meta.clock = clock;
+      if (meta) meta.clock = nextClock(meta);
     }
     const greeting = new OutgoingMessage(member.messageAddress);
     member.send(greeting.createAwarenessUpdateMessage(awareness, others).toUint8Array());
@@ -101,14 +118,20 @@ export class PresenceStates {
   #withoutEcho(member: Member, client: number, broadcast: (origin: TransactionOrigin) => void): void {
     const { webSocket, messageAddress: address } = member;
     const run = (): void => broadcast({ source: "connection", connection: member });
-    if (webSocket instanceof ClientSocket) webSocket.withoutPresence({ address, client }, run);
-    else run();
+    if (!(webSocket instanceof ClientSocket)) {
+      run();
+      return;
+    }
+    webSocket.withoutPresence({ address, client }, run);
+    if (webSocket.understandsPing) return;
+    // A provider from before version 4 lives on the echo of its own heartbeat: it closes when it hears nothing for 30 s.
+    const empty = new OutgoingMessage(address).createAwarenessUpdateMessage(member.document.awareness, []);
+    member.send(empty.toUint8Array());
   }
+}
 
-  #nextClock(): number {
-    const now = (Date.now() - CLOCK_EPOCH) * CLOCK_TICKS_PER_MS;
-    return (this.#lastClock = Math.max(this.#lastClock + 1, now));
-  }
+function nextClock(last: { readonly clock: number } | undefined): number {
+  return Math.max((last?.clock ?? 0) + CLOCK_STEP, (Date.now() - CLOCK_EPOCH) * CLOCK_STEP);
 }
 
 /** y-protocols keeps the clock of everybody who was ever here. Ours only grow, so nothing is lost with it. */

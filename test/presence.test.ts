@@ -1,4 +1,5 @@
 /** Who is there, as people see each other with the stock provider. */
+import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 import { whoIsIn } from "../presence/who-is-in.ts";
@@ -154,6 +155,41 @@ test("[P5] an author is told of others only, in the order in which they said it"
   expect(new Set(toldTo(author).map(([client]) => client))).toEqual(new Set([other.doc.clientID]));
   const steps = toldTo(author).map(([, state]) => state?.["step"] as number);
   expect(steps).toEqual(steps.toSorted());
+});
+
+test("[P5] a state that comes back by another transport of the pages goes no further", async () => {
+  const { room } = await start();
+  const witness = await enterRaw("cleo", room);
+  const one = await appear("ana", {}, room);
+  // Two ways to the server for one awareness: what is heard on one is said on the other.
+  const two = connect({
+    ...room,
+    token: tokenOf("ana"),
+    document: one.doc,
+    awareness: one.provider.awareness,
+  });
+  await two.synced();
+  const lastStep = (): unknown => toldTo(witness).at(-1)?.[1]?.["step"];
+  for (let step = 1; step <= 5; step++) one.provider.setAwarenessField("step", step);
+  await until("the last step", () => lastStep() === 5);
+  const told = toldTo(witness).length;
+  for (let i = 0; i < 20; i++) {
+    one.text.insert(0, ".");
+    await Promise.all([one.saved(), two.saved()]);
+  }
+  expect(lastStep()).toBe(5);
+  expect(toldTo(witness).length - told).toBeLessThan(10);
+});
+
+test("[P5] [T6] a provider that knows no Ping hears from the server at each of its heartbeats, and not its own state", async () => {
+  const { room } = await start();
+  const old = await enterRaw("ana", room, { version: null });
+  const heard = (): number => old.messages.filter((message) => message[5] === MessageType.Awareness).length;
+  for (let clock = 1; clock <= 3; clock++) {
+    sendPresence(old, "room", { client: 7, clock, state: {} });
+    await until("heard", () => heard() === clock);
+  }
+  expect(toldTo(old)).toEqual([]);
 });
 
 test("[P5] a guest who comes back under a dead connection's id is seen within seconds, not heartbeats", async () => {

@@ -170,8 +170,7 @@ export class SocketServer {
       onEntered: (connection) => {
         place.authenticated();
         arrivals.release();
-        // A team's hook may have spoilt the context.
-        sender.entered((connection.context as Partial<Identity>).user?.id ?? "");
+        sender.entered(connection.context.user.id);
         for (const message of addresses.entered(connection)) receive(message);
       },
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
@@ -192,7 +191,7 @@ export class SocketServer {
       if (!may) socket.holdOff(closeReasons.rateLimited);
       return may;
     };
-    /** A message, a ping, which `ws` answers, or a pong that nobody asked for. */
+    /** A message, or a ping, which `ws` answers. */
     const mayMessage = (): boolean => {
       if (socket.isAway) return false;
       const may = sender.mayMessage(performance.now());
@@ -256,10 +255,7 @@ export class SocketServer {
       if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
       else receive(message);
     });
-    webSocket.on("pong", () => {
-      heard();
-      mayMessage();
-    });
+    webSocket.on("pong", heard);
     webSocket.on("ping", mayMessage);
     webSocket.on("error", (error: Error) =>
       log.debug({ event: "socket-error", err: error }, "WebSocket error"),

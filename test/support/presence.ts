@@ -32,9 +32,13 @@ export async function appear(user: string, state: State | null, options: ClientO
 }
 
 /** A raw client of this user, in the room, which shows nothing yet. */
-export async function enterRaw(user: string, { url, name }: ClientOptions): Promise<RawClient> {
+export async function enterRaw(
+  user: string,
+  { url, name }: ClientOptions,
+  { version = "4.8.0" }: { readonly version?: string | null } = {},
+): Promise<RawClient> {
   const client = await new RawClient(url).opened();
-  client.login(name, { token: tokenOf(user) });
+  client.login(name, { token: tokenOf(user), version });
   client.firstSync(name);
   await client.received(name, MessageType.Sync);
   return client;

@@ -26,6 +26,7 @@ import { roomNames } from "./extensions/room-names.ts";
 import { forBearer } from "./http/bearer.ts";
 import { healthRoutes } from "./http/health.ts";
 import { createHttpServer } from "./http/http-server.ts";
+import { metricsRoutes } from "./http/metrics.ts";
 import { roomApi } from "./http/room-api.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
@@ -193,7 +194,7 @@ export async function startServer({
             },
           },
         }),
-        ...forBearer(config.adminToken, { ...roomApi({ rooms, orders }) }),
+        ...forBearer(config.adminToken, { ...roomApi({ rooms, orders }), ...metricsRoutes(metrics) }),
       },
     }),
   );

@@ -6,6 +6,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { MessageType } from "@hocuspocus/server";
 import { Counter, Gauge, Registry } from "prom-client";
+import manifest from "../package.json" with { type: "json" };
 
 /** Rooms named as slow; later ones are counted as one. Names are the clients' choice, and each label is kept for ever. */
 const MAX_SLOW_ROOMS = 20;
@@ -80,6 +81,7 @@ export class Metrics {
       values: () => this.#slowRooms,
     });
     this.#eventLoopDelay();
+    this.#buildInfo();
     this.#delay.enable();
   }
 
@@ -109,6 +111,18 @@ export class Metrics {
 
   stop(): void {
     this.#delay.disable();
+  }
+
+  #buildInfo(): void {
+    const labels = { version: manifest.version, node: process.version };
+    const gauge = new Gauge({
+      name: "righttask_build_info",
+      help: "What runs here",
+      labelNames: Object.keys(labels),
+      registers: [],
+    });
+    gauge.set(labels, 1);
+    this.#registry.registerMetric(gauge);
   }
 
   #gauge(name: string, help: string, value: () => number): void {

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import manifest from "../package.json" with { type: "json" };
+import { connect } from "./support/client.ts";
+import { RawClient } from "./support/raw-client.ts";
+import { startProcess } from "./support/server-process.ts";
+
+const ADMIN_TOKEN = "test-admin-token-0123456789abcdef0123";
+const bearer = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } };
+
+async function read(url: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${url}/metrics`, bearer)).text();
+  const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+test("[H8] GET /metrics counts what the server does, in the text format of Prometheus", async () => {
+  const { url } = await startProcess({ ADMIN_TOKEN });
+  const writer = await connect({ url, name: "a" }).saved();
+  writer.text.insert(0, "x");
+  await writer.saved();
+  const broken = await new RawClient(url).inside("b");
+  broken.update("b", Uint8Array.of(1));
+  await broken.closed();
+  const metrics = await read(url);
+  expect(metrics.get("righttask_connections")).toBe(1);
+  expect(metrics.get("righttask_rooms")).toBe(2);
+  expect(metrics.get("righttask_commits_total")).toBe(1);
+  expect(metrics.get('righttask_messages_total{type="Sync"}')).toBeGreaterThan(3);
+  expect(metrics.get('righttask_refusals_total{reason="Reset Connection"}')).toBe(1);
+  expect(metrics.get(`righttask_build_info{version="${manifest.version}",node="${process.version}"}`)).toBe(
+    1,
+  );
+  expect(metrics.get('righttask_event_loop_delay_seconds{quantile="0.99"}')).toBeGreaterThanOrEqual(0);
+  expect((await fetch(`${url}/metrics`, bearer)).headers.get("content-type")).toMatch(
+    /^text\/plain; version=/,
+  );
+});
+
+test("[H8] only the bearer of ADMIN_TOKEN may read it, and without one there is nothing to read", async () => {
+  const { url } = await startProcess({ ADMIN_TOKEN });
+  for (const authorization of ["", ADMIN_TOKEN, `Bearer ${ADMIN_TOKEN}x`, "Bearer "]) {
+    const response = await fetch(`${url}/metrics`, { headers: { authorization } });
+    expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+  }
+  const without = await startProcess();
+  expect((await fetch(`${without.url}/metrics`, bearer)).status).toBe(404);
+});

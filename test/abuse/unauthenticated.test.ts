@@ -42,10 +42,10 @@ test("[M8] strangers take half of the places at most, whoever is in stays, and w
   );
 });
 
-test(
-  "[M9] what waits for logins is bounded for all sockets together, and given back",
+test.for(["strangers", "people who are in another room already"])(
+  "[M9] what %s send before a login is answered is bounded for all sockets together, and given back",
   { timeout: 60_000 },
-  async () => {
+  async (senders) => {
     const answer = Promise.withResolvers<void>();
     const backend = {
       async onAuthenticate({ documentName }: { documentName: string }): Promise<void> {
@@ -59,6 +59,7 @@ test(
         const clients = await Promise.all(
           Array.from({ length: 20 }, () => new RawClient(server.url).opened()),
         );
+        if (senders !== "strangers") await Promise.all(clients.map((client) => client.inside("lobby")));
         for (const client of clients) {
           client.login("asked");
           for (let i = 0; i < 4; i++) client.update("asked", Buffer.alloc(MEGABYTE));

@@ -43,6 +43,7 @@ import { ClientIds } from "./members/client-ids.ts";
 import { MemberMessages, type MessageHandler } from "./members/member-messages.ts";
 import manifest from "./package.json" with { type: "json" };
 import { AwarenessMessages } from "./presence/awareness-messages.ts";
+import { awarenessQueries } from "./presence/awareness-queries.ts";
 import { PresenceStates } from "./presence/presence-states.ts";
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
@@ -222,6 +223,7 @@ export async function startServer({
     [MessageType.Sync, sync],
     [MessageType.SyncReply, sync],
     [MessageType.Awareness, new AwarenessMessages({ ...config, states, clientIds })],
+    [MessageType.QueryAwareness, awarenessQueries],
   ]);
   const sockets: SocketServer = new SocketServer({
     ...config,

@@ -1,4 +1,5 @@
 /** Presence that an attacker lies with, or that is made to cost: nobody is seen as somebody else, and nobody else notices. */
+import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
 import { startComposition, type Composition } from "../support/composition.ts";
@@ -253,6 +254,26 @@ test("[P5] no clock that an attacker chose keeps the next person with this id fr
   const cleo = { user: { id: "cleo", name: "Cleo" } };
   await sees(all.ben, { 7: cleo, [all.ana.doc.clientID]: ana });
   next.socket.close();
+  await all.unharmed();
+});
+
+test("[P9] asking again and again for everybody's states makes nobody encode them", async () => {
+  const all = await scene();
+  sendPresence(all.attacker, "room", { client: 7, state: {} });
+  await sees(all.ben, { 7: mallory, [all.ana.doc.clientID]: ana });
+  let encoded = 0;
+  const shown = all.server.rooms.documents.get("room")?.awareness.getStates().get(7);
+  Object.defineProperty(shown, "toJSON", {
+    value: () => {
+      encoded++;
+      return mallory;
+    },
+  });
+  const told = toldTo(all.attacker).length;
+  for (let i = 0; i < 100; i++) all.attacker.send("room", MessageType.QueryAwareness);
+  await all.dealtWith();
+  expect([encoded, toldTo(all.attacker).length]).toEqual([0, told]);
+  await left(all);
   await all.unharmed();
 });
 

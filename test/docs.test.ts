@@ -22,6 +22,13 @@ test("every rule of docs/SPEC.md has a test that carries its number, and every n
   expect(new Set(rules).size).toBe(rules.length);
 });
 
+test.for(["ARCHITECTURE.md", "SECURITY.md"])("every rule that %s names is one of docs/SPEC.md", (name) => {
+  const rules = new Set(readFileSync(`${root}docs/SPEC.md`, "utf8").match(/(?<=^- \*\*)[A-Z]\d+/gm));
+  const named = readFileSync(`${root}docs/${name}`, "utf8").match(/\b[A-FH-Z]\d+\b/g) ?? [];
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((rule) => !rules.has(rule))).toEqual([]);
+});
+
 test.for(generatedDocs().map((doc) => [basename(doc.path), doc] as const))(
   "[C7] [R1] %s is what `npm run docs` writes",
   ([, { current, expected }]) => {

@@ -97,7 +97,7 @@ export class FreshTokens {
       const identity = await admit(attempt);
       if (!rights.of(member)) return true;
       if (identity.user.id === fields.user) {
-        rights.renew(member, { attempt, identity });
+        rights.renew(member, { attempt, identity, confirmedAt: Date.now() });
         log.debug({ event: "renewed", ...fields }, `🔐 ${fields.user} has a fresh token`);
         return true;
       }

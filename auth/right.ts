@@ -25,4 +25,6 @@ export interface Right {
 export interface Admitted {
   readonly attempt: Attempt;
   readonly identity: Identity;
+  /** When that was, ms of the wall clock. */
+  readonly confirmedAt: number;
 }

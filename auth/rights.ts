@@ -42,16 +42,18 @@ export class Rights {
 
   /** The same user stands on another token from now on. */
   renew(member: Member, admitted: Admitted): void {
+    const before = this.of(member)?.identity ?? admitted.identity;
     this.#leave(member);
+    this.#apply(member, { before, identity: admitted.identity });
     this.#join(member, admitted);
-    this.#apply(member, admitted.identity);
   }
 
   /** The backend has answered anew. Holds from the next message of each member on: `readOnly` is looked at for every one. */
-  confirm(right: Right, identity: Identity): void {
+  confirm(right: Right, identity: Identity, confirmedAt = Date.now()): void {
+    const before = right.identity;
     right.identity = identity;
-    right.confirmedAt = Date.now();
-    for (const member of right.members) this.#apply(member, identity);
+    right.confirmedAt = confirmedAt;
+    for (const member of right.members) this.#apply(member, { before, identity });
   }
 
   /** Ends a right and returns how many connections that put out. */
@@ -74,17 +76,18 @@ export class Rights {
     member.close({ code, reason });
   }
 
-  #join(member: Member, { attempt, identity }: Admitted): Right {
+  #join(member: Member, { attempt, identity, confirmedAt }: Admitted): Right {
     const key = keyOf(attempt.room, identity.user.id, attempt.token);
     let right = this.#rights.get(key);
     if (!right) {
-      right = { attempt, identity, confirmedAt: Date.now(), members: new Set(), phase: Math.random() };
+      right = { attempt, identity, confirmedAt, members: new Set(), phase: Math.random() };
       this.#rights.set(key, right);
     }
+    // The newest answer holds for all tabs: that of somebody who has been long on the way in may be older than a re-check of another tab.
+    else if (confirmedAt >= right.confirmedAt) this.confirm(right, identity, confirmedAt);
+    else this.#apply(member, { before: identity, identity: right.identity });
     right.members.add(member);
     this.#rightOf.set(member, right);
-    // The newest answer holds for all tabs.
-    if (right.identity !== identity) this.confirm(right, identity);
     return right;
   }
 
@@ -99,14 +102,18 @@ export class Rights {
   }
 
   /**
-   * Changed in place: Hocuspocus hands the same object to every later hook as `context`, and would not see another one.
+   * Changed in place: Hocuspocus hands the same object to every later hook as `context`, and would not see another one. Only what has changed: an
+   * extension may have made the connection read-only at its login, whatever its access.
    */
-  #apply(member: Member, identity: Identity): void {
+  #apply(
+    member: Member,
+    { before, identity }: { readonly before: Identity; readonly identity: Identity },
+  ): void {
     const context = member.context as { -readonly [K in keyof Identity]: Identity[K] };
     delete context.expiresAt;
     Object.assign(context, identity);
+    if (before.access === identity.access) return;
     const readOnly = identity.access === "read";
-    if (member.readOnly === readOnly) return;
     member.readOnly = readOnly;
     // The provider takes it for the answer to a login and has the new `authorizedScope`, with an `authenticated` event.
     const scope = new OutgoingMessage(member.messageAddress).writeAuthenticated(readOnly);

@@ -70,7 +70,12 @@ export function authentication({
       const attempt = { token, room: documentName, ip, origin, userAgent, socketId };
       const identity = await admit(attempt);
       connectionConfig.readOnly = identity.access === "read";
-      arrivals.set(connectionConfig, { attempt, identity, since: revocations.now() });
+      arrivals.set(connectionConfig, {
+        attempt,
+        identity,
+        confirmedAt: Date.now(),
+        since: revocations.now(),
+      });
       log.debug(
         { event: "admitted", room: documentName, user: identity.user.id, access: identity.access },
         `🔐 Admitted ${identity.user.id} to ${documentName}`,

@@ -326,6 +326,42 @@ test.for([
   },
 );
 
+test("[A15] an admission that was long on its way does not undo what a re-check of another tab has said since", async () => {
+  let isSlow = false;
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let atGate = false;
+  const slow: Extension<Identity> = {
+    async onAuthenticate() {
+      if (!isSlow) return;
+      atGate = true;
+      await gate;
+    },
+  };
+  const backend = await scriptedBackend();
+  const server = await start({ ...backend.env, AUTH_RECHECK_SECONDS: "1" }, [slow]);
+  const [inside, late] = [await new RawClient(server.url).opened(), await new RawClient(server.url).opened()];
+  inside.login(room, { token: "eve" });
+  (await next(backend.questions, "the question")).answer(200);
+  await inside.received(room, MessageType.Auth);
+  isSlow = true;
+  late.login(room, { token: "eve" });
+  // Whichever comes first, the re-check or the login, they may be one question.
+  const answering = setInterval(
+    () => backend.questions.shift()?.answer(200, atGate ? { access: "read" } : {}),
+    5,
+  );
+  onTestFinished(() => clearInterval(answering));
+  await until("the re-check", () => server.log.events("access-changed").length > 0);
+  open();
+  const members = await until("both inside", () => {
+    const connections = server.rooms.documents.get(room)?.getConnections() ?? [];
+    return connections.length === 2 ? connections : null;
+  });
+  expect(members.map(({ readOnly }) => readOnly)).toEqual([true, true]);
+  expect(server.log.events("access-changed")).toHaveLength(2);
+});
+
 test("[A16] what is remembered of revocations is bounded; whoever is older than what was forgotten is asked about again", () => {
   const revocations = new Revocations();
   const before = revocations.now();

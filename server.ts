@@ -108,7 +108,7 @@ export async function startServer({
   });
 
   // Who may be where, and for how long.
-  const rights = new Rights({ log });
+  const rights = new Rights({ log, onMayWrite: (member) => sync.mayWrite(member) });
   const revocations = new Revocations();
   const outage = new Outage({ log });
   const admit = createAdmission(config, { revocations, outage });
@@ -207,7 +207,7 @@ export async function startServer({
   });
   const clientIds = new ClientIds();
   const states = new PresenceStates({ clientIds });
-  const sync = new SyncMessages({
+  const sync: SyncMessages = new SyncMessages({
     rooms,
     log,
     answer,

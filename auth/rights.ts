@@ -9,13 +9,19 @@ import type { Log } from "../lib/log.ts";
 import type { Member } from "../members/member.ts";
 import type { Admitted, Right } from "./right.ts";
 
+export interface RightsOptions {
+  readonly log: Log;
+  /** Somebody who might only read may write from now on. */
+  readonly onMayWrite: (member: Member) => void;
+}
+
 export class Rights {
-  readonly #log: Log;
+  readonly #options: RightsOptions;
   readonly #rights = new Map<string, Right>();
   readonly #rightOf = new WeakMap<Member, Right>();
 
-  constructor({ log }: { readonly log: Log }) {
-    this.#log = log;
+  constructor(options: RightsOptions) {
+    this.#options = options;
   }
 
   [Symbol.iterator](): Iterator<Right> {
@@ -67,7 +73,7 @@ export class Rights {
     const { reason, code } = closeReason;
     const room = member.document.name;
     const user = member.context.user.id;
-    this.#log.info(
+    this.#options.log.info(
       { event: "put-out", room, user, reason, code },
       `🚪 Put ${user} out of ${room}: ${reason}`,
     );
@@ -118,8 +124,9 @@ export class Rights {
     // The provider takes it for the answer to a login and has the new `authorizedScope`, with an `authenticated` event.
     const scope = new OutgoingMessage(member.messageAddress).writeAuthenticated(readOnly);
     member.send(scope.toUint8Array());
+    if (!readOnly) this.#options.onMayWrite(member);
     const room = member.document.name;
-    this.#log.info(
+    this.#options.log.info(
       { event: "access-changed", room, user: identity.user.id, access: identity.access },
       `🔐 ${identity.user.id} may ${identity.access} in ${room} now`,
     );

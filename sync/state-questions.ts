@@ -10,7 +10,7 @@ interface Questions {
   isAsked: boolean;
   /** The client has begun a first sync, which its answer completes. */
   awaitsSync: boolean;
-  /** Edits that were not taken because their predecessors were missing. */
+  /** Edits that were not taken, because their predecessors were missing or their author might only read. */
   owed: number;
 }
 
@@ -21,6 +21,8 @@ export class StateQuestions {
   syncBegun(member: Member): void {
     const questions = this.#of(member);
     questions.awaitsSync = true;
+    // The provider counts anew from here, and the answer has them all.
+    questions.owed = 0;
     // Asked later, whatever edits come meanwhile: a provider whose state has been acknowledged calls itself synced.
     questions.isAsked = true;
   }
@@ -35,6 +37,17 @@ export class StateQuestions {
     const questions = this.#of(member);
     questions.owed++;
     if (!questions.isAsked) this.ask(member);
+  }
+
+  /** Withholds an ack for as long as the member may only read. */
+  declined(member: Member): void {
+    this.#of(member).owed++;
+  }
+
+  /** What was declined may be taken now. */
+  mayWrite(member: Member): void {
+    const { owed, awaitsSync, isAsked } = this.#of(member);
+    if ((owed > 0 || awaitsSync) && !isAsked) this.ask(member);
   }
 
   /** The client has sent all that it has. */

@@ -27,15 +27,21 @@ export interface SyncMessagesOptions {
 
 export class SyncMessages implements MessageHandler {
   readonly hookNames: readonly HookName[] = ["beforeSync"];
+  readonly #questions = new StateQuestions();
   readonly #firstSyncs: FirstSyncs;
   readonly #intake: UpdateIntake;
   readonly #onIntroduced: SyncMessagesOptions["onIntroduced"];
 
   constructor(options: SyncMessagesOptions) {
-    const questions = new StateQuestions();
+    const questions = this.#questions;
     this.#firstSyncs = new FirstSyncs({ ...options, questions });
     this.#intake = new UpdateIntake({ ...options, questions });
     this.#onIntroduced = options.onIntroduced;
+  }
+
+  /** Somebody who might only read may write from now on, and may have written already. */
+  mayWrite(member: Member): void {
+    this.#questions.mayWrite(member);
   }
 
   handle(member: Member, decoder: decoding.Decoder): void {

@@ -38,6 +38,7 @@ export class UpdateIntake {
    */
   takeEdit(member: Member, update: Uint8Array): void {
     if (member.readOnly) {
+      this.#options.questions.declined(member);
       decline(member);
       return;
     }

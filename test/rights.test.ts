@@ -189,10 +189,14 @@ test("[A6] a right that was narrowed makes read-only from the next re-check, and
   await until("ana's edit", () => ben.content.includes("ana"));
   expect([ana.content, ben.provider.hasUnsyncedChanges]).toEqual(["ana", true]);
   const cleo = await enter("cleo");
+  await cleo.saved();
+  cleo.text.insert(0, "cleo");
+  cleo.text.insert(4, " and ");
   await backend.grant(room, "cleo", "write");
   await until("cleo to write", () => cleo.provider.authorizedScope === "read-write");
-  cleo.text.insert(0, "cleo ");
+  // What was written before is taken, and all of it is called saved.
   await cleo.saved();
+  await until("cleo's edits", () => ana.content === "cleo and ana");
   expect([notice(ana), notice(ben), notice(cleo)]).toEqual([nothing, nothing, nothing]);
 });
 

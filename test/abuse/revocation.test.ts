@@ -247,6 +247,27 @@ test("[A11] a fresh token with less access holds for the next message", async ()
   expect([attacker.acksTo(room), await settled(bystander)]).toEqual([0, "."]);
 });
 
+test("[S20] edits declined for want of a right are acknowledged once they are taken, and not on top of a sync begun since", async () => {
+  for (const [beginsAnew, acks] of [
+    [false, 3],
+    [true, 1],
+  ] as const) {
+    const server = await start();
+    const client = await attackerIn(server, sign({ rooms: { [room]: "read" } }));
+    const written = edit("written while read-only");
+    client.update(room, written);
+    client.update(room, written);
+    // A provider counts its sync as one, and from there on.
+    if (beginsAnew) client.firstSync(room);
+    client.login(room, { token: sign(), version: null });
+    await until("the right to write", () => server.log.events("access-changed").length > 0);
+    client.state(room, written);
+    await until("the acks", () => client.acksTo(room) >= acks);
+    await client.caughtUp();
+    expect(client.acksTo(room)).toBe(acks);
+  }
+});
+
 test("[A3] an admission until a time in the past is the backend's trouble: let in, the client would be out again at once", async () => {
   const backend = await scriptedBackend();
   const server = await start(backend.env);

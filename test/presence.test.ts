@@ -139,6 +139,10 @@ test("[P5] nobody is sent their own state, not even where an older connection of
   await sees(witness, { [doc.clientID]: { step: "newer", ...ana } });
   expect(gone).toEqual([]);
   expect(back.provider.awareness?.getLocalState()).toEqual({ step: "newer" });
+
+  // Its own end does.
+  back.provider.disconnect();
+  await sees(witness, {});
 });
 
 test("[P5] an author is told of others only, in the order in which they said it", async () => {

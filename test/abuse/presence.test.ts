@@ -144,9 +144,12 @@ test("[P1] an id whose owner is there is not taken, and the owner is not cut off
   victim.socket.on("ping", (data) => pings.push(data));
   sendPresence(victim, "room", { client: 5, state: { step: 1 } });
   await until("seen", () => seenBy(all.ben)[5]?.["step"] === 1);
-  for (let i = 0; i < 20; i++) sendPresence(all.attacker, "room", { client: 5, state: { evil: i } });
-  await all.dealtWith();
-  await victim.caughtUp();
+  for (let i = 0; i < 5; i++) {
+    sendPresence(all.attacker, "room", { client: 5, state: { evil: i } });
+    await all.dealtWith();
+    // Its answer is there, so nothing else would keep it from being asked again.
+    await victim.caughtUp();
+  }
   expect(seenBy(all.ben)[5]).toEqual({ step: 1, user: ana.user });
   expect(pings).toHaveLength(1);
   expect(toldTo(victim).filter(([client]) => client === 5)).toEqual([]);

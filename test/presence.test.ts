@@ -1,6 +1,7 @@
 /** Who is there, as people see each other with the stock provider. */
 import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { whoIsIn } from "../presence/who-is-in.ts";
 import type { Client } from "./support/client.ts";
@@ -108,7 +109,11 @@ test("[P5] who comes back is seen at once, and sees at once who is there", async
 test("[P5] a client without a state of its own sees who is there, and is not seen", async () => {
   const { room } = await start();
   const one = await appear("ana", {}, room);
-  const two = await appear("ben", null, room);
+  const document = new Y.Doc();
+  const awareness = new Awareness(document);
+  // Before there is a provider that would say it.
+  awareness.setLocalState(null);
+  const two = await connect({ ...room, token: tokenOf("ben"), document, awareness }).synced();
   await sees(two, { [one.doc.clientID]: ana });
   await sees(one, {});
 });

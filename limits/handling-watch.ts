@@ -1,6 +1,6 @@
 /**
  * Watches how long the event loop is taken by what each client sends: everybody else waits meanwhile. What takes long is named, room and user,
- * and a client that goes on with it is cut off for good, before the next message of it is looked at.
+ * and a client that has used up its time is cut off for good, at its next message and before that is looked at.
  */
 import { MessageType } from "@hocuspocus/server";
 import { closeReasons } from "../lib/close-reasons.ts";
@@ -26,7 +26,7 @@ export class HandlingWatch {
 
   /**
    * Handles one message, without a wait in it.
-   * @throws what `handle` throws; Refusal when the client's time is used up.
+   * @throws what `handle` throws; Refusal, and nothing is handled, when the client's time is used up.
    */
   run(
     member: Member,
@@ -36,16 +36,14 @@ export class HandlingWatch {
     const sender = member.webSocket instanceof ClientSocket ? member.webSocket.sender : null;
     const startedAt = performance.now();
     if (sender?.isTooCostly(startedAt)) throw new Refusal(closeReasons.tooCostly);
-    let endedAt: number;
     try {
       handle();
     } finally {
-      endedAt = performance.now();
+      const endedAt = performance.now();
       const ms = endedAt - startedAt;
       sender?.handlingTook(ms, endedAt);
       if (ms >= SLOW_MS) this.#report(member, { type: MessageType[type], ms: Math.round(ms), bytes });
     }
-    if (sender?.isTooCostly(endedAt)) throw new Refusal(closeReasons.tooCostly);
   }
 
   #report(

@@ -4,6 +4,7 @@
  */
 import { pino, type Logger } from "pino";
 import pretty from "pino-pretty";
+import { ClientLines } from "./client-lines.ts";
 
 export type Log = Logger;
 
@@ -36,13 +37,14 @@ export function createLog({ level, format }: LogOptions): Log {
  * in a JSON log, and a log collector would lose exactly the errors.
  */
 export function routeConsole(log: Log): void {
-  const library = log.child({ event: "library" });
+  // Most of them are about what a client sent.
+  const lines = new ClientLines(log);
   const write =
     (level: "debug" | "warn" | "error") =>
     (...parts: readonly unknown[]): void => {
       const error = parts.find((part) => part instanceof Error);
       const text = parts.filter((part) => typeof part === "string").join(" ");
-      library[level](error ? { err: error } : {}, text || "(no text)");
+      lines.write(level, { event: "library", ...(error && { err: error }) }, text || "(no text)");
     };
   Object.assign(console, {
     log: write("debug"),

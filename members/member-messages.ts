@@ -8,6 +8,7 @@ import type { HookName, MessageType } from "@hocuspocus/server";
 import type * as decoding from "lib0/decoding";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { HandlingWatch } from "../limits/handling-watch.ts";
+import { ClientLines } from "../lib/client-lines.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Rooms } from "../lib/rooms.ts";
@@ -46,7 +47,7 @@ interface Arrived {
 const hooksOfAll: readonly HookName[] = ["beforeHandleMessage", "afterHandleMessage"];
 
 export class MemberMessages {
-  readonly #log: Log;
+  readonly #lines: ClientLines;
   readonly #handlers: MemberMessagesOptions["handlers"];
   readonly #watch: MemberMessagesOptions["watch"];
   readonly #queue = new MemberQueue();
@@ -55,7 +56,7 @@ export class MemberMessages {
   readonly #hasHooks: boolean;
 
   constructor({ rooms, log, handlers, watch }: MemberMessagesOptions) {
-    this.#log = log;
+    this.#lines = new ClientLines(log);
     this.#watch = watch;
     this.#handlers = handlers;
     const hookNames = [...hooksOfAll, ...[...handlers.values()].flatMap((handler) => handler.hookNames)];
@@ -117,7 +118,7 @@ export class MemberMessages {
 
   #refuse(member: Member, error: unknown): void {
     const { code, reason } = error instanceof Refusal ? error : closeReasons.resetConnection;
-    this.#log.warn(
+    this.#lines.warn(
       { event: "message-refused", room: member.document.name, user: member.context.user?.id, err: error },
       `🚫 A message was not taken: ${error instanceof Error ? error.message : String(error)}`,
     );

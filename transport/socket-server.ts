@@ -6,42 +6,26 @@
  */
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
-import { MessageType, OutgoingMessage, type Hocuspocus } from "@hocuspocus/server";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import { WebSocketServer } from "ws";
+import { ClientLines } from "../lib/client-lines.ts";
+import type { CloseReason } from "../lib/close-reasons.ts";
 import { addressGroup } from "../limits/address-group.ts";
-import { Arrivals } from "../limits/arrivals.ts";
 import { ConnectionCounts } from "../limits/connection-counts.ts";
 import { Debts } from "../limits/debts.ts";
-import { Sender } from "../limits/sender.ts";
 import { WaitingBytes } from "../limits/waiting-bytes.ts";
-import { WaitingShare } from "../limits/waiting-share.ts";
-import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
-import type { Identity } from "../lib/identity.ts";
-import type { Log } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
-import type { MemberMessages } from "../members/member-messages.ts";
-import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
+import { ClientSession, type ClientSessionOptions } from "./client-session.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
-import { clientAddress, ConnectionRequest } from "./connection-request.ts";
-import type { Heartbeat } from "./heartbeat.ts";
-import { RoomAddresses } from "./room-addresses.ts";
+import { clientAddress } from "./connection-request.ts";
 import { TurnWriter } from "./turn-writer.ts";
 import { rejectUpgrade, type GateRules, type GateState, type Rejection } from "./upgrade-gate.ts";
 
-export interface SocketServerOptions extends GateRules {
+type Shared = "lines" | "writer" | "comeback" | "counts" | "debts" | "waitingBytes";
+
+export interface SocketServerOptions extends GateRules, Omit<ClientSessionOptions, Shared> {
   readonly httpServer: HttpServer;
-  readonly rooms: Hocuspocus<Identity>;
-  readonly members: MemberMessages;
-  readonly log: Log;
-  readonly trustProxy: number;
   readonly maxMessageBytes: number;
-  readonly maxBufferedBytes: number;
-  readonly maxMessagesPerSecond: number;
-  readonly maxRoomsPerConnection: number;
-  readonly whenSaved: ClientSocketOptions["whenSaved"];
   readonly state: () => Pick<GateState, "stopping" | "storageTrouble">;
-  readonly heartbeat: Heartbeat;
-  readonly metrics: Pick<Metrics, "message" | "refused">;
 }
 
 export interface Usage {
@@ -61,16 +45,21 @@ const CLOSE_PATIENCE_MS = 2000;
 export class SocketServer {
   readonly #options: SocketServerOptions;
   readonly #sockets = new Set<ClientSocket>();
-  readonly #writer = new TurnWriter();
-  readonly #comeback = new Comeback();
-  readonly #counts = new ConnectionCounts();
-  readonly #debts = new Debts();
-  readonly #waitingBytes = new WaitingBytes();
+  readonly #sessions: ClientSessionOptions;
   #warnedOfProxy = false;
   readonly #webSocketServer: WebSocketServer;
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
+    this.#sessions = {
+      ...options,
+      lines: new ClientLines(options.log),
+      writer: new TurnWriter(),
+      comeback: new Comeback(),
+      counts: new ConnectionCounts(),
+      debts: new Debts(),
+      waitingBytes: new WaitingBytes(),
+    };
     this.#webSocketServer = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -87,10 +76,11 @@ export class SocketServer {
 
   /** What the clients are using up, for metrics and tests. Asks every socket. */
   get usage(): Usage {
-    const { unauthenticated, addresses } = this.#counts;
+    const { counts, waitingBytes } = this.#sessions;
+    const { unauthenticated, addresses } = counts;
     let bufferedBytes = 0;
     for (const socket of this.#sockets) bufferedBytes += socket.bufferedBytes;
-    return { unauthenticated, addresses, bufferedBytes, waitingBytes: this.#waitingBytes.bytes };
+    return { unauthenticated, addresses, bufferedBytes, waitingBytes: waitingBytes.bytes };
   }
 
   /** Sends everybody away, for now. They come back one after the other, and the gate has its say again. */
@@ -123,13 +113,13 @@ export class SocketServer {
     const state = {
       ...this.#options.state(),
       connections: this.#sockets.size,
-      connectionsOfAddress: this.#counts.of(address),
-      unauthenticated: this.#counts.unauthenticated,
+      connectionsOfAddress: this.#sessions.counts.of(address),
+      unauthenticated: this.#sessions.counts.unauthenticated,
     };
     const rejection = rejectUpgrade(attempt, state, this.#options);
     if (rejection) {
       this.#options.metrics.refused(`http-${rejection.status}`);
-      this.#options.log.warn(
+      this.#sessions.lines.warn(
         { event: "upgrade-refused", status: rejection.status, origin: attempt.origin },
         `🚫 Refused a WebSocket: ${rejection.message}`,
       );
@@ -137,9 +127,15 @@ export class SocketServer {
       stream.end(httpResponse(rejection), () => stream.destroy());
       return;
     }
-    this.#webSocketServer.handleUpgrade(request, stream, head, (webSocket) =>
-      this.#connect(webSocket, request, stream),
-    );
+    this.#webSocketServer.handleUpgrade(request, stream, head, (webSocket) => {
+      const onClosed = (): void => {
+        this.#sockets.delete(session.socket);
+        if (this.#sockets.size === 0) this.#onEmpty();
+      };
+      const client = { webSocket, stream, request, onClosed };
+      const session = new ClientSession(this.#sessions, client);
+      this.#sockets.add(session.socket);
+    });
   };
 
   #warnOfProxy(request: IncomingMessage): void {
@@ -149,128 +145,6 @@ export class SocketServer {
       { event: "proxy-not-trusted" },
       "A client came with X-Forwarded-For and TRUST_PROXY is 0: if there is a proxy in front, all clients count as one address",
     );
-  }
-
-  #connect(webSocket: WebSocket, request: IncomingMessage, stream: Duplex): void {
-    const { rooms, log, metrics, maxBufferedBytes, whenSaved, trustProxy } = this.#options;
-    const waiting = new WaitingShare(this.#waitingBytes);
-    const addresses = new RoomAddresses({ maxRooms: this.#options.maxRoomsPerConnection, waiting });
-    const connectionRequest = new ConnectionRequest(request, { trustProxy });
-    const address = addressGroup(connectionRequest.ip);
-    const place = this.#counts.enter(address);
-    const sender = new Sender({ limits: this.#options, address, debts: this.#debts });
-    const socket: ClientSocket = new ClientSocket({
-      webSocket,
-      stream,
-      writer: this.#writer,
-      maxBufferedBytes,
-      sender,
-      whenSaved,
-      comebackDelayMs: (room) => this.#comeback.delayMs(room),
-      onEntered: (connection) => {
-        place.authenticated();
-        arrivals.release();
-        sender.entered(connection.context.user.id);
-        for (const message of addresses.entered(connection)) receive(message);
-      },
-      // In the next turn: Hocuspocus says goodbye before it has tidied up.
-      onLeft: (left) => setImmediate(() => addresses.left(left).forEach(receive)),
-      onRefused: (room, { code, reason, retry }) => {
-        metrics.refused(reason);
-        log.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
-      },
-    });
-    const onTooMuch = (): void => socket.cutOff(closeReasons.serverBusy);
-    const arrivals = new Arrivals(stream, { waiting, onTooMuch });
-    const client = rooms.handleConnection(socket, connectionRequest as unknown as Request);
-    const unwatch = this.#options.heartbeat.watch(socket);
-    this.#sockets.add(socket);
-
-    const mayLogIn = (): boolean => {
-      const may = sender.mayLogIn(performance.now());
-      if (!may) socket.holdOff(closeReasons.rateLimited);
-      return may;
-    };
-    /** A message, or a ping, which `ws` answers. */
-    const mayMessage = (): boolean => {
-      if (socket.isAway) return false;
-      const may = sender.mayMessage(performance.now());
-      if (!may) socket.holdOff(closeReasons.rateLimited);
-      return may;
-    };
-    const handle = (message: Uint8Array): void => {
-      const verdict = addresses.judge(message);
-      switch (verdict.kind) {
-        // A login: nothing else comes to Hocuspocus before.
-        case "pass":
-          metrics.message(MessageType.Auth);
-          if (mayLogIn()) client.handleMessage(message);
-          break;
-        case "member":
-          metrics.message(verdict.type);
-          this.#options.members.receive(verdict.member, message, verdict);
-          break;
-        case "refuse": {
-          metrics.message(MessageType.Auth);
-          if (!mayLogIn()) break;
-          const { reason } = verdict.closeReason;
-          socket.send(new OutgoingMessage(verdict.address).writePermissionDenied(reason).toUint8Array());
-          break;
-        }
-        case "busy":
-          socket.cutOff(closeReasons.serverBusy);
-          break;
-        case "broken":
-          metrics.refused(closeReasons.resetConnection.reason);
-          socket.closeFor(closeReasons.resetConnection);
-          break;
-        case "keep":
-          break;
-        default:
-          verdict satisfies never;
-      }
-    };
-    const receive = (message: Uint8Array): void => {
-      if (socket.isAway) return;
-      try {
-        handle(message);
-      } catch (error) {
-        // A fault of ours; thrown on, it would end the process for everybody.
-        log.error({ event: "message-failed", err: error }, "A message could not be handled");
-        socket.closeFor(closeReasons.internalError);
-      }
-    };
-    const heard = (): void => {
-      socket.heard();
-      // Hocuspocus counts only messages as life; a client without awareness in a quiet room sends none.
-      client.lastMessageReceivedAt = Date.now();
-    };
-    webSocket.on("message", (data: RawData, isBinary: boolean) => {
-      arrivals.completed();
-      heard();
-      if (!mayMessage()) return;
-      const message = data as Buffer;
-      // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
-      if (message.byteLength === 1 && message[0] === MessageType.Pong) return;
-      if (!isBinary) socket.closeFor(closeReasons.binaryFramesOnly);
-      else receive(message);
-    });
-    webSocket.on("pong", heard);
-    webSocket.on("ping", mayMessage);
-    webSocket.on("error", (error: Error) =>
-      log.debug({ event: "socket-error", err: error }, "WebSocket error"),
-    );
-    webSocket.on("close", (code: number, reason: Buffer) => {
-      unwatch();
-      place.leave();
-      arrivals.release();
-      addresses.release();
-      sender.gone();
-      this.#sockets.delete(socket);
-      client.handleClose({ code, reason: reason.toString() });
-      socket.release();
-      if (this.#sockets.size === 0) this.#onEmpty();
-    });
   }
 }
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
-import { evaluate, measureMemory } from "../../bench/inspector.ts";
+import { evaluate, measureMemory, type Memory } from "../../bench/inspector.ts";
 import { protocols } from "../../bench/wire.ts";
 import { ServerChild } from "../server-child.ts";
 
@@ -13,6 +13,9 @@ const SOCKETS = 4;
 /** Before the first look, so that caches, code and pools are there already. */
 const WARM_UP_ROOMS = 2000;
 const ROOM_GONE_PATIENCE_MS = 20_000;
+/** Looks at the memory until one finds hardly less than the one before. */
+const SETTLED = 0.99;
+const MOST_LOOKS = 20;
 
 export interface LeakReport {
   readonly rooms: number;
@@ -35,7 +38,7 @@ export async function openRooms(count: number, onProgress: (opened: number) => v
     if (!inspectorUrl) throw new Error(`No inspector\n${server.output}`);
     const look = async (): Promise<{ heap: number; timers: number }> => {
       await roomsGone(url);
-      const { heapBytes } = await measureMemory({ pid: server.pid, inspectorUrl });
+      const heapBytes = await settledHeap(() => measureMemory({ pid: server.pid, inspectorUrl }));
       const timers = await evaluate(
         inspectorUrl,
         "process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length",
@@ -92,6 +95,17 @@ async function visit(url: string, rooms: readonly string[]): Promise<void> {
   await all.promise;
   socket.close();
   await once(socket, "close");
+}
+
+/** Rooms that are gone are merged one after the other, and take a little memory until it is their turn. */
+async function settledHeap(measure: () => Promise<Memory>): Promise<number> {
+  let { heapBytes } = await measure();
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    const { heapBytes: now } = await measure();
+    if (now > heapBytes * SETTLED) return now;
+    heapBytes = now;
+  }
+  return heapBytes;
 }
 
 async function roomsGone(url: string): Promise<void> {

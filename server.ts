@@ -153,8 +153,8 @@ export async function startServer({
         roomCapacity({
           ...config,
           seats: {
-            occupancy: (room) => rooms.occupancy(room),
-            admit: (room, socketId) => rooms.admit(room, socketId),
+            occupancy: (...parameters) => rooms.occupancy(...parameters),
+            admit: (...parameters) => rooms.admit(...parameters),
           },
         }),
         persist,

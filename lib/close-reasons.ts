@@ -26,6 +26,12 @@ export const closeReasons = {
     retry: false,
     meaning: "The client sent a text frame; the Yjs protocol is binary.",
   },
+  tooManyPieces: {
+    code: 1008,
+    reason: "too-many-pieces",
+    retry: false,
+    meaning: "A message came in thousands of packets of some bytes each, or in as many fragments.",
+  },
   messageTooBig: {
     code: 1009,
     reason: "message-too-big",
@@ -111,6 +117,12 @@ export const closeReasons = {
     reason: "room-full",
     retry: false,
     meaning: "MAX_CONNECTIONS_PER_ROOM are in the room. Worth another try when the user asks for it.",
+  },
+  tooManyTabs: {
+    code: 4425,
+    reason: "too-many-tabs",
+    retry: false,
+    meaning: "The user has 32 connections to this room. Worth another try once some are closed.",
   },
   tooManyRooms: {
     code: 4424,

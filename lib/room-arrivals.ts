@@ -4,21 +4,31 @@
  * seat back at the end of its turn unless the next one has taken it on.
  */
 
+export interface Arriving {
+  readonly socketId: string;
+  readonly user: string;
+}
+
 interface Arrival {
   readonly socketId: string;
+  /** Empty where the room is fetched for nobody: a direct connection. */
+  readonly user: string;
   stage: "admitted" | "loading";
 }
 
 export class RoomArrivals {
   readonly #byRoom = new Map<string, Set<Arrival>>();
 
-  count(room: string): number {
-    return this.#byRoom.get(room)?.size ?? 0;
+  /** All, or of one user. */
+  count(room: string, user?: string): number {
+    const arrivals = this.#byRoom.get(room);
+    if (!arrivals || user === undefined) return arrivals?.size ?? 0;
+    return [...arrivals].filter((arrival) => arrival.user === user).length;
   }
 
   /** To be called where nothing is waited for any more until `loading`. */
-  admitted(room: string, socketId: string): void {
-    const arrival = this.#begin(room, { socketId, stage: "admitted" });
+  admitted(room: string, arriving: Arriving): void {
+    const arrival = this.#begin(room, { ...arriving, stage: "admitted" });
     setImmediate(() => {
       if (arrival.stage === "admitted") this.#end(room, arrival);
     });
@@ -27,7 +37,8 @@ export class RoomArrivals {
   /** The room is fetched. To be called back when that is done: nothing is waited for any more until `attached`. */
   loading(room: string, socketId: string): () => void {
     const arrival =
-      this.#find(room, { socketId, stage: "admitted" }) ?? this.#begin(room, { socketId, stage: "admitted" });
+      this.#find(room, { socketId, stage: "admitted" }) ??
+      this.#begin(room, { socketId, user: "", stage: "admitted" });
     arrival.stage = "loading";
     return () => void setImmediate(() => this.#end(room, arrival));
   }
@@ -45,7 +56,7 @@ export class RoomArrivals {
     return arrival;
   }
 
-  #find(room: string, { socketId, stage }: Arrival): Arrival | undefined {
+  #find(room: string, { socketId, stage }: Pick<Arrival, "socketId" | "stage">): Arrival | undefined {
     for (const arrival of this.#byRoom.get(room) ?? [])
       if (arrival.socketId === socketId && arrival.stage === stage) return arrival;
     return undefined;

@@ -20,12 +20,15 @@ import {
 import type { CloseReason } from "./close-reasons.ts";
 import { hookNames, type Guard } from "./guard.ts";
 import type { Identity } from "./identity.ts";
-import { RoomArrivals } from "./room-arrivals.ts";
+import { Refusal } from "./refusal.ts";
+import { RoomArrivals, type Arriving } from "./room-arrivals.ts";
 
 type HookPayload = {
   readonly documentName?: string;
   readonly document?: Document;
   readonly socketId?: string;
+  readonly connection?: Connection;
+  context?: object;
 };
 
 const DEFAULT_PRIORITY = 100;
@@ -104,14 +107,17 @@ export class Rooms extends Hocuspocus<Identity> {
     }
   }
 
-  /** How many are in a room, or let in and on their way into it. */
-  occupancy(room: string): number {
-    return (this.documents.get(room)?.connections.size ?? 0) + this.#arrivals.count(room);
+  /** How many are in a room, or let in and on their way into it: all, or of one user. */
+  occupancy(room: string, user?: string): number {
+    const connections = this.documents.get(room)?.getConnections() ?? [];
+    const inside =
+      user === undefined ? connections : connections.filter(({ context }) => context.user?.id === user);
+    return inside.length + this.#arrivals.count(room, user);
   }
 
   /** Keeps a seat for a client that is let in, until it is in the room or gone. To be called by the last `onAuthenticate`. */
-  admit(room: string, socketId: string): void {
-    this.#arrivals.admitted(room, socketId);
+  admit(room: string, arriving: Arriving): void {
+    this.#arrivals.admitted(room, arriving);
   }
 
   /** Whether any extension has this hook. */
@@ -163,12 +169,17 @@ export class Rooms extends Hocuspocus<Identity> {
       for (const extension of extensions) {
         last = await this.#guard.run(name, extension, payload);
         callback?.(last);
+        // Stock shows it to the hooks after this one, and not to the extensions after this one.
+        if (name === "onAuthenticate")
+          payload.context = { ...payload.context, ...(last as object | undefined) };
       }
       // Options for the new document, from `onCreateDocument`.
       return last;
     } catch (refusal) {
       // Hocuspocus forgets a document whose load failed without destroying it: its awareness timer would tick for ever.
       if (name === "onLoadDocument" || name === "afterLoadDocument") payload.document?.destroy();
+      // It tells the client that it is refused, and leaves it in the room, where it would go on to hear everything.
+      if (name === "connected" && refusal instanceof Refusal) payload.connection?.close(refusal);
       throw refusal;
     }
   }

@@ -105,7 +105,7 @@ export class AwarenessMessages implements MessageHandler {
     if (client === member.document.awareness.clientID) return false;
     const owner = this.#options.clientIds.otherOwner(client, member);
     if (!owner) return true;
-    // Once a connection: it is given two seconds to answer, and could be kept at that.
+    // Once a connection: it is given five seconds to answer, and could be kept at that.
     if (!this.#probed.has(member)) probe(owner);
     this.#probed.add(member);
     return false;

@@ -1,9 +1,12 @@
 /** An extension that fails in any hook harms at most the connection it failed for. */
 import type { HookName } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import { closeReasons } from "../lib/close-reasons.ts";
 import { hookNames } from "../lib/guard.ts";
+import { Refusal } from "../lib/refusal.ts";
 import { connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
+import { RawClient } from "./support/raw-client.ts";
 import { until } from "./support/until.ts";
 
 /** Hocuspocus' own HTTP and upgrade hooks are never run: the server has a router and a gate of its own. */
@@ -85,4 +88,28 @@ test("[F3] every hook after authentication has the identity as its context", asy
   await until("three hooks", () => seen.length === 3);
   expect(new Set(seen).size).toBe(1);
   expect(seen[0]).toMatch(/^guest-/);
+});
+
+test("[F5] whoever is refused at connected is out of the room: hears nothing of it, and is let in once nobody objects", async () => {
+  let refuses = false;
+  const server = await startComposition({}, [
+    {
+      async connected() {
+        if (refuses) throw new Refusal(closeReasons.roomForbidden);
+      },
+    },
+  ]);
+  const host = await connect({ url: server.url, name: "room" }).saved();
+  refuses = true;
+  const eve = await new RawClient(server.url).opened();
+  eve.login("room");
+  await eve.refused("room", "room-forbidden");
+  expect(server.rooms.documents.get("room")?.getConnectionsCount()).toBe(1);
+  const heard = eve.messages.length;
+  host.text.insert(0, "secret");
+  await host.saved();
+  await eve.caughtUp();
+  expect(eve.messages.slice(heard)).toEqual([]);
+  refuses = false;
+  await eve.inside("room");
 });

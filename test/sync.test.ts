@@ -343,6 +343,32 @@ describe("client ids", () => {
     await returning.saved();
   });
 
+  test("[S17] somebody who is still reading is not taken for gone because another one says so", async () => {
+    const server = await startComposition({ MAX_BUFFERED_BYTES: "67108864" });
+    const doc = new Y.Doc();
+    const reader = await inside(server);
+    reader.update("room", typed("a", doc.clientID)[0] as Uint8Array);
+    await until("acknowledged", () => reader.acksTo("room") === 1);
+    const writer = await inside(server);
+    reader.socket.pause();
+    // More than the kernel takes in, in parts that the writer may send.
+    const large = new Y.Doc();
+    for (let part = 0; part < 6; part++) {
+      const before = Y.encodeStateVector(large);
+      large.getMap("large").set(`${part}`, "x".repeat(4_000_000));
+      writer.update("room", Y.encodeStateAsUpdate(large, before));
+    }
+    await until("all written", () => writer.acksTo("room") === 6);
+    const probed = performance.now();
+    writer.update("room", typed("ab", doc.clientID)[1] as Uint8Array);
+    expect(await writer.closed()).toMatchObject({ code: 4205 });
+    // Longer than a probe is patient.
+    await until("the probe's end", () => performance.now() - probed > 6000);
+    reader.socket.resume();
+    await reader.caughtUp();
+    expect(reader.close).toBeNull();
+  });
+
   test("[S17] two tabs of one user may bring each other's edits", async () => {
     const server = await startComposition();
     const [one, two] = [await inside(server), await inside(server)];

@@ -39,8 +39,8 @@ const LARGE_FRAME_BYTES = 65_536;
 /** A minute: longer than a stock provider waits for its first message, so it is not us who give up on a slow network. */
 const READING_PATIENCE_BEATS = 5;
 
-/** A slow mobile network answers a ping well within. */
-const PROBE_PATIENCE_MS = 2000;
+/** A mobile network that changes cells answers a ping well within. */
+const PROBE_PATIENCE_MS = 5000;
 
 /**
  * How long a client that sent too much is kept without being read, before it is told to come back. In this time its allowance would have come
@@ -246,7 +246,11 @@ export class ClientSocket implements WebSocketLike {
   probe(): void {
     if (this.#probing || this.#released) return;
     this.#options.webSocket.ping();
-    this.#probing = setTimeout(() => this.terminate(), PROBE_PATIENCE_MS);
+    this.#probing = setTimeout(() => {
+      this.#probing = null;
+      // Our ping waits behind what it still has to read, and anybody can have a probe made of anybody: the heartbeat decides.
+      if (this.#options.stream.writableLength === 0) this.terminate();
+    }, PROBE_PATIENCE_MS);
   }
 
   /**

@@ -72,6 +72,27 @@ test("[M3] a full room refuses for good, goes on for those inside, and has a sea
   );
 });
 
+test("[M16] one user cannot take all seats of a room, by sockets or by sessions, also not with several sockets at once", async () => {
+  const server = await startComposition({ MAX_CONNECTIONS_PER_ROOM: "40", JWT_SECRET: jwtSecret });
+  const tokenOf = (user: string): string => jwt.sign({ sub: user, rooms: { "*": "read" } }, jwtSecret);
+  const sockets = await Promise.all(Array.from({ length: 3 }, () => new RawClient(server.url).opened()));
+  for (const [index, socket] of sockets.entries())
+    for (let session = 0; session < 20; session++)
+      socket.login(`room\0${index}-${session}`, { token: tokenOf("eve") });
+  const refused = (): number =>
+    server.log.events("refused").filter((line) => line["reason"] === "too-many-tabs").length;
+  await until(
+    "all answered",
+    () => refused() + (server.rooms.documents.get("room")?.connections.size ?? 0) === 60,
+  );
+  expect(refused()).toBe(60 - 32);
+  const honest = await connect({ url: server.url, name: "room", token: tokenOf("ana") }).synced();
+  expect(honest.denials).toEqual([]);
+  sockets[0]?.socket.terminate();
+  await until("some gone", () => (server.rooms.documents.get("room")?.connections.size ?? 0) < 33);
+  await connect({ url: server.url, name: "room", token: tokenOf("eve") }).synced();
+});
+
 test("[M3] somebody without a right to it is not told that a room is full", async () => {
   const server = await startComposition({ MAX_CONNECTIONS_PER_ROOM: "1", JWT_SECRET: jwtSecret });
   const token = jwt.sign({ sub: "ana", rooms: { room: "write" } }, jwtSecret);

@@ -1,9 +1,11 @@
-/** How many sockets there are: of each address, and of those that have not been in any room yet. */
+/** How many sockets there are: of each address, and of those that are in no room. */
 
-/** What a socket gives back. Each does its work once. */
+/** Where a socket counts. Each call may come more than once. */
 export interface Place {
-  /** It has logged in. */
+  /** It is in a room. */
   authenticated(): void;
+  /** It is in no room any more. */
+  stranger(): void;
   /** It is closed. */
   leave(): void;
 }
@@ -12,7 +14,7 @@ export class ConnectionCounts {
   readonly #byAddress = new Map<string, number>();
   #unauthenticated = 0;
 
-  /** Sockets that have not been let into a room. */
+  /** Sockets that are in no room. */
   get unauthenticated(): number {
     return this.#unauthenticated;
   }
@@ -35,6 +37,10 @@ export class ConnectionCounts {
       if (!isAuthenticated) this.#unauthenticated--;
       isAuthenticated = true;
     };
+    const stranger = (): void => {
+      if (isAuthenticated && !isGone) this.#unauthenticated++;
+      isAuthenticated &&= isGone;
+    };
     const leave = (): void => {
       if (isGone) return;
       isGone = true;
@@ -43,7 +49,7 @@ export class ConnectionCounts {
       if (left > 0) this.#byAddress.set(address, left);
       else this.#byAddress.delete(address);
     };
-    return { authenticated, leave };
+    return { authenticated, stranger, leave };
   }
 }
 

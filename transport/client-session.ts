@@ -16,6 +16,7 @@ import { Arrivals } from "../limits/arrivals.ts";
 import type { ConnectionCounts, Place } from "../limits/connection-counts.ts";
 import type { Debts } from "../limits/debts.ts";
 import { Sender, type SenderLimits } from "../limits/sender.ts";
+import { FragmentLimit } from "../limits/message-pieces.ts";
 import type { WaitingBytes } from "../limits/waiting-bytes.ts";
 import { WaitingShare } from "../limits/waiting-share.ts";
 import type { MemberMessages } from "../members/member-messages.ts";
@@ -44,6 +45,9 @@ export interface ClientSessionOptions extends SenderLimits {
   readonly waitingBytes: WaitingBytes;
 }
 
+/** A minute, as for those who never came in. A page that changes rooms is in the next one within a second. */
+const BEATS_OUTSIDE = 5;
+
 export class ClientSession {
   readonly socket: ClientSocket;
   readonly #options: ClientSessionOptions;
@@ -53,6 +57,10 @@ export class ClientSession {
   readonly #sender: Sender;
   readonly #place: Place;
   readonly #unwatch: () => void;
+  readonly #fragments: FragmentLimit;
+  #isMember = false;
+  /** Since it left its last room, or was put out of it. Null before it was in one, when Hocuspocus looks after the time. */
+  #beatsOutside: number | null = null;
 
   /** @param onClosed once the socket is closed, before Hocuspocus is told. */
   constructor(
@@ -72,9 +80,9 @@ export class ClientSession {
     this.#options = options;
     const { rooms, comeback, counts, debts, waitingBytes, heartbeat, maxRoomsPerConnection } = options;
     const { writer, maxBufferedBytes, whenSaved } = options;
-    const waiting = new WaitingShare(waitingBytes);
     const connectionRequest = new ConnectionRequest(request, options);
     const address = addressGroup(connectionRequest.ip);
+    const waiting = new WaitingShare(waitingBytes, address);
     this.#addresses = new RoomAddresses({ maxRooms: maxRoomsPerConnection, waiting });
     this.#place = counts.enter(address);
     this.#sender = new Sender({ limits: options, address, debts });
@@ -87,13 +95,12 @@ export class ClientSession {
       whenSaved,
       comebackDelayMs: (room) => comeback.delayMs(room),
       onEntered: (connection) => {
-        this.#place.authenticated();
-        this.#arrivals.release();
+        this.#hasEntered();
         this.#sender.entered(connection.context.user.id);
         this.#addresses.entered(connection).forEach(this.#receive);
       },
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
-      onLeft: (left) => setImmediate(() => this.#addresses.left(left).forEach(this.#receive)),
+      onLeft: (left) => setImmediate(() => this.#hasLeft(left)),
       onRefused: (room, { code, reason, retry }) => {
         options.metrics.refused(reason);
         options.lines.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
@@ -102,7 +109,9 @@ export class ClientSession {
     const onTooMuch = (): void => this.socket.cutOff(closeReasons.serverBusy);
     this.#arrivals = new Arrivals(stream, { waiting, onTooMuch });
     this.#client = rooms.handleConnection(this.socket, connectionRequest as unknown as Request);
-    this.#unwatch = heartbeat.watch(this.socket);
+    this.#fragments = new FragmentLimit(webSocket);
+    this.#fragments.forStrangers();
+    this.#unwatch = heartbeat.watch(this);
     this.#listen(webSocket, onClosed);
   }
 
@@ -117,13 +126,17 @@ export class ClientSession {
       if (!isBinary) this.socket.closeFor(closeReasons.binaryFramesOnly);
       else this.#receive(message);
     });
-    webSocket.on("pong", () => this.#heard());
+    webSocket.on("pong", () => {
+      this.#heard();
+      this.#mayMessage();
+    });
     webSocket.on("ping", () => this.#mayMessage());
     webSocket.on("error", (error: Error) =>
       this.#options.log.debug({ event: "socket-error", err: error }, "WebSocket error"),
     );
     webSocket.on("close", (code: number, reason: Buffer) => {
       this.#unwatch();
+      this.#isMember = false;
       this.#place.leave();
       this.#arrivals.release();
       this.#addresses.release();
@@ -132,6 +145,34 @@ export class ClientSession {
       this.#client.handleClose({ code, reason: reason.toString() });
       this.socket.release();
     });
+  }
+
+  /** As ClientSocket's, and closes who stays outside of all rooms. */
+  beat(): void {
+    if (this.#beatsOutside !== null && ++this.#beatsOutside > BEATS_OUTSIDE)
+      this.socket.closeFor(closeReasons.connectionTimeout);
+    this.socket.beat();
+  }
+
+  #hasEntered(): void {
+    this.#isMember = true;
+    this.#beatsOutside = null;
+    this.#place.authenticated();
+    this.#arrivals.release();
+    this.#fragments.forMembers();
+  }
+
+  /** Of all its rooms, it is a stranger again: that it once had a right is no reason to keep it. */
+  #hasLeft(address: string): void {
+    const waiting = this.#addresses.left(address);
+    if (this.#isMember && this.#addresses.isOutside) {
+      this.#isMember = false;
+      this.#beatsOutside = 0;
+      this.#place.stranger();
+      this.#arrivals.watch();
+      this.#fragments.forStrangers();
+    }
+    waiting.forEach(this.#receive);
   }
 
   #heard(): void {
@@ -191,7 +232,7 @@ export class ClientSession {
     return may;
   }
 
-  /** A message, or a ping, which `ws` answers. */
+  /** A message, a ping, which `ws` answers, or a pong: of ours there are two in a minute, and nobody else asks. */
   #mayMessage(): boolean {
     if (this.socket.isAway) return false;
     const may = this.#sender.mayMessage(performance.now());

@@ -5,14 +5,17 @@
  * Stock Hocuspocus 4.7 closes a client that sent nothing for a minute (one without awareness never does), and the stock provider
  * closes by itself after 30 s without a message from the server.
  */
-import type { ClientSocket } from "./client-socket.ts";
+/** What beats: asks its peer for a sign of life, or ends. */
+export interface Beating {
+  beat(): void;
+}
 
 /** Below the provider's 30 s with room for a slow network; a dead peer is gone after two beats. */
 const BEAT_SECONDS = 12;
 
 export class Heartbeat {
   /** One bucket a second, so that ten thousand sockets do not beat in one turn. */
-  readonly #buckets = Array.from({ length: BEAT_SECONDS }, () => new Set<ClientSocket>());
+  readonly #buckets = Array.from({ length: BEAT_SECONDS }, () => new Set<Beating>());
   readonly #timer: NodeJS.Timeout;
   #second = 0;
 
@@ -22,7 +25,7 @@ export class Heartbeat {
   }
 
   /** Watches a socket; call what it returns when the socket closes. */
-  watch(socket: ClientSocket): () => void {
+  watch(socket: Beating): () => void {
     const bucket = this.#buckets[this.#second % BEAT_SECONDS];
     bucket?.add(socket);
     return () => bucket?.delete(socket);

@@ -133,6 +133,11 @@ export class RoomAddresses {
     return waiting;
   }
 
+  /** In no room; perhaps on its way into one. */
+  get isOutside(): boolean {
+    return !this.#standings.values().some(({ kind }) => kind === "inside");
+  }
+
   /** The client is gone: nothing waits any more. */
   release(): void {
     for (const address of this.#standings.keys()) this.left(address);

@@ -12,6 +12,7 @@ import type { CloseReason } from "../lib/close-reasons.ts";
 import { addressGroup } from "../limits/address-group.ts";
 import { ConnectionCounts } from "../limits/connection-counts.ts";
 import { Debts } from "../limits/debts.ts";
+import { pieceLimits } from "../limits/message-pieces.ts";
 import { WaitingBytes } from "../limits/waiting-bytes.ts";
 import { ClientSession, type ClientSessionOptions } from "./client-session.ts";
 import type { ClientSocket } from "./client-socket.ts";
@@ -66,6 +67,7 @@ export class SocketServer {
       // Compression costs 300 kB a connection and most updates are smaller than its header.
       perMessageDeflate: false,
       maxPayload: options.maxMessageBytes,
+      ...pieceLimits(options.maxMessageBytes),
     });
     options.httpServer.on("upgrade", this.#upgrade);
   }

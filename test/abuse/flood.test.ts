@@ -67,6 +67,9 @@ test(
         const closed = once(client.socket, "close");
         for (let i = 0; i < 2 * BURST && !client.close; i++) await Promise.race([client.caughtUp(), closed]);
       },
+      pongs: (client) => {
+        for (let i = 0; i < 2 * BURST; i++) client.socket.pong();
+      },
       strays: (client) => {
         for (let i = 0; i < 2 * BURST; i++) client.send("a room that it never asked for", MessageType.Sync);
       },

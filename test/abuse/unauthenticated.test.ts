@@ -1,6 +1,9 @@
 /** Strangers: sockets on which nobody logs in, and what they send all the same. */
 import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import { WaitingBytes } from "../../limits/waiting-bytes.ts";
+import { WaitingShare } from "../../limits/waiting-share.ts";
+import { Heartbeat } from "../../transport/heartbeat.ts";
 import { maxUnauthenticated } from "../../limits/connection-counts.ts";
 import { MAX_WAITING_BYTES_IN_ALL } from "../../limits/waiting-bytes.ts";
 import { startComposition } from "../support/composition.ts";
@@ -156,3 +159,30 @@ test(
     answer.resolve();
   },
 );
+
+test("[M9] one address cannot use up what waits of all, and everybody has enough for five logins at once", () => {
+  const all = new WaitingBytes();
+  const stranger = new WaitingShare(all, "192.0.2.1");
+  while (stranger.take(1024));
+  expect(all.bytes).toBe(MAX_WAITING_BYTES_IN_ALL / 4);
+  expect(new WaitingShare(all, "192.0.2.1").take(5 * 2200)).toBe(true);
+  expect(new WaitingShare(all, "192.0.2.2").take(8 * MEGABYTE)).toBe(true);
+});
+
+test("[M17] who is out of all rooms counts as a stranger, may come back, and is closed after a minute outside", async () => {
+  const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 10 }) });
+  const bystanders = await Bystanders.join(server.url);
+  const client = await new RawClient(server.url).inside("room");
+  await until("inside", () => server.usage().unauthenticated === 0);
+  client.send("room", MessageType.CLOSE);
+  await until("a stranger", () => server.usage().unauthenticated === 1);
+  await client.inside("room");
+  await until("inside again", () => server.usage().unauthenticated === 0);
+  await bystanders.during(
+    (async () => {
+      client.send("room", MessageType.CLOSE);
+      expect((await client.closed()).code).toBe(4408);
+    })(),
+  );
+  await until("gone", () => server.usage().unauthenticated === 0);
+});

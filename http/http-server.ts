@@ -1,5 +1,6 @@
 /** The HTTP server below everything: how long a client may take to say what it wants, and how much. */
 import { createServer, type RequestListener, type Server } from "node:http";
+import { boundPlainConnections } from "./plain-connections.ts";
 
 /** For the head of a request, from the first byte or from the opening of the connection. A slow network takes a second. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -11,7 +12,7 @@ const CHECK_INTERVAL_MS = 2000;
 const MAX_HEADER_BYTES = 16_384;
 
 export function createHttpServer(listener: RequestListener): Server {
-  return createServer(
+  const httpServer = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -20,4 +21,6 @@ export function createHttpServer(listener: RequestListener): Server {
     },
     listener,
   );
+  boundPlainConnections(httpServer);
+  return httpServer;
 }

@@ -22,6 +22,12 @@ const QUESTIONS: Allowance = { burst: 20, perSecond: 1 };
  */
 const HANDLING_MS: Allowance = { burst: 2000, perSecond: 200 };
 
+/**
+ * Bytes of presence, each of which goes to everybody in the room: beyond what a slow line reads, they would be cut off for it. Cursors at 60 Hz
+ * in five rooms are 90 kB a second.
+ */
+const PRESENCE_BYTES: Allowance = { burst: 640 * 1024, perSecond: 128 * 1024 };
+
 /** Each room of the socket twice at once, for React effects that run twice, and some that are left and entered again. */
 const LOGINS_PER_ROOM = 2;
 const SPARE_LOGINS = 20;
@@ -39,6 +45,7 @@ export class Sender {
   readonly #messages: TokenBucket;
   readonly #logins: TokenBucket;
   readonly #handlingMs: TokenBucket;
+  readonly #presenceBytes: TokenBucket;
   readonly #questions = new Map<string, TokenBucket>();
   /** Who was let in on this socket; usually one. */
   readonly #users = new Set<string>();
@@ -63,6 +70,7 @@ export class Sender {
     const burst = LOGINS_PER_ROOM * limits.maxRoomsPerConnection + SPARE_LOGINS;
     this.#logins = new TokenBucket({ burst, perSecond: LOGINS_PER_SECOND }, now);
     this.#handlingMs = new TokenBucket(HANDLING_MS, now);
+    this.#presenceBytes = new TokenBucket(PRESENCE_BYTES, now);
   }
 
   /** A message, or a ping, which is answered too. */
@@ -77,6 +85,13 @@ export class Sender {
   /** A first sync. */
   mayAsk(room: string, now: number): boolean {
     return this.#questionsTo(room, now).take(now);
+  }
+
+  /** A presence state of so many bytes; the last one may owe. */
+  mayShow(bytes: number, now: number): boolean {
+    if (this.#presenceBytes.level(now) < 0) return false;
+    this.#presenceBytes.spend(bytes, now);
+    return true;
   }
 
   /** Whether handling what it sent has cost more than its share. */
@@ -104,6 +119,7 @@ export class Sender {
   *#buckets(): Iterable<readonly [kind: string, bucket: TokenBucket]> {
     yield ["messages", this.#messages];
     yield ["handling", this.#handlingMs];
+    yield ["presence", this.#presenceBytes];
     for (const [room, bucket] of this.#questions) yield [`questions ${room}`, bucket];
   }
 

@@ -8,9 +8,12 @@
  */
 import type { HookName } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
+import { closeReasons } from "../lib/close-reasons.ts";
+import { Refusal } from "../lib/refusal.ts";
 import { probe, type ClientIds } from "../members/client-ids.ts";
 import type { MessageHandler } from "../members/member-messages.ts";
 import type { Member } from "../members/member.ts";
+import { ClientSocket } from "../transport/client-socket.ts";
 import { isRemoval, readAwarenessUpdate } from "./awareness-update.ts";
 import { readState, signState, type PresenceState } from "./presence-state.ts";
 import type { PresenceStates } from "./presence-states.ts";
@@ -78,6 +81,8 @@ export class AwarenessMessages implements MessageHandler {
       const isGone = isRemoval(update, entry);
       if (own === undefined && !isGone && this.#isFree(client, member)) own = client;
       if (client !== own || states.isEcho(member, entry)) continue;
+      if (!mayShow(member, end - start))
+        throw new Refusal(closeReasons.rateLimited, "Presence of more bytes than may be shown");
       const state = isGone ? null : readState(update.subarray(start, end), { maxBytes });
       if (state) signState(state, member.context.user);
       statement = { client, state };
@@ -110,4 +115,8 @@ export class AwarenessMessages implements MessageHandler {
     this.#probed.add(member);
     return false;
   }
+}
+
+function mayShow({ webSocket }: Member, bytes: number): boolean {
+  return !(webSocket instanceof ClientSocket) || webSocket.sender.mayShow(bytes, performance.now());
 }

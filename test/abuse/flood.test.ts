@@ -9,6 +9,7 @@ import { TokenBucket } from "../../limits/token-bucket.ts";
 import { jwtSecret } from "../support/backend.ts";
 import { connect } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
+import { sendPresence } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
@@ -150,4 +151,23 @@ test("[M6] a new socket of the same user at the same address begins where the la
   await until("not listened to either", () => refusals(server) === 2);
   expect(second.acksTo("room")).toBeLessThan(BURST / 2);
   expect(honest.close).toBeNull();
+});
+
+test("[M19] presence beyond 128 kB a second is not passed on, and who sends it is put out and held off", async () => {
+  const server = await startComposition();
+  const bystanders = await Bystanders.join(server.url);
+  await bystanders.during(
+    (async () => {
+      const witness = await new RawClient(server.url).inside("room");
+      const flooder = await new RawClient(server.url).inside("room");
+      for (let clock = 1; clock <= 100; clock++)
+        sendPresence(flooder, "room", { client: 7, clock, state: { junk: "x".repeat(15_000) } });
+      await until("refused", () => refusals(server) > 0);
+      await witness.caughtUp();
+      const shown = witness.messages.filter(({ byteLength }) => byteLength > 15_000).length;
+      // The burst, and what came back meanwhile.
+      expect(shown).toBeGreaterThan(40);
+      expect(shown).toBeLessThan(70);
+    })(),
+  );
 });

@@ -64,6 +64,29 @@ test(
   },
 );
 
+test(
+  "[H9] more than 500 connections that are no WebSockets: the oldest of the busiest address go",
+  { timeout: 40_000 },
+  async () => {
+    const server = await startProcess();
+    const bystander = await connect({ url: server.url, name: "room" }).saved();
+    const crowd = await Promise.all(Array.from({ length: 540 }, () => dial(server.url)));
+    // Not at an end yet, so that no other time-out closes them.
+    for (const { socket } of crowd) socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ");
+    const beginsAt = performance.now();
+    const closed = (): number => crowd.filter(({ ended }) => ended()).length;
+    await until("the surplus closed", async () => {
+      expect((await fetch(`${server.url}/healthz`, { headers: { Connection: "close" } })).status).toBe(200);
+      return closed() >= 40;
+    });
+    expect(performance.now() - beginsAt).toBeLessThan(9000);
+    expect(closed()).toBeLessThan(60);
+    bystander.text.insert(0, "still here");
+    await bystander.saved();
+    expect(bystander.closes).toEqual([]);
+  },
+);
+
 test("[H5] headers larger than 16 kB are answered 431", async () => {
   const { url } = await startProcess();
   const answer = await ask(url, `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${"a".repeat(17_000)}\r\n\r\n`);

@@ -3,12 +3,11 @@
  * for good, and everything else is the backend's trouble, which must not look like a refusal to the client.
  */
 import { createHmac } from "node:crypto";
-import pLimit from "p-limit";
 import { z } from "zod";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import { Refusal } from "../lib/refusal.ts";
-import type { Admission, Attempt } from "./admission.ts";
+import type { Attempt } from "./admission.ts";
 import { CLOCK_TOLERANCE_SECONDS } from "./token-verifier.ts";
 
 export interface AuthWebhookOptions {
@@ -23,15 +22,14 @@ const answerSchema = z.object({
   expiresAt: z.number().optional(),
 });
 
-/** Questions to the backend at once; more wait their turn. A small NestJS process answers a few hundred a second. */
-const MAX_CALLS_IN_FLIGHT = 64;
-
 /** An answer is a few hundred bytes; a proxy's error page or a wrong URL may be anything. */
 const MAX_ANSWER_BYTES = 65_536;
 
-export function createAuthWebhook(options: AuthWebhookOptions): Admission {
-  const limit = pLimit(MAX_CALLS_IN_FLIGHT);
-  return (attempt) => limit(() => ask(attempt, options));
+/** @throws Refusal when the answer is no, or when there is none. */
+export type Question = (attempt: Attempt) => Promise<Identity>;
+
+export function createAuthWebhook(options: AuthWebhookOptions): Question {
+  return (attempt) => ask(attempt, options);
 }
 
 async function ask(

@@ -18,10 +18,19 @@ export interface ExpiryOptions {
   readonly awaitsAnswer: (member: Member) => boolean;
 }
 
+/** With less than this left there is no time for another question after this one. */
+const WORTH_ASKING_MS = 5000;
+
+interface Asked {
+  /** The end that it was about; of the wall clock, as the other, ms. */
+  readonly endMs: number;
+  readonly againAt: number;
+}
+
 export class Expiry {
   readonly #options: ExpiryOptions;
-  /** The end for which each right's members have been asked. */
-  readonly #askedFor = new WeakMap<Right, number>();
+  /** By member, not by right: a tab that comes with the same token later has not been asked yet. */
+  readonly #asked = new WeakMap<Member, Asked>();
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
@@ -33,7 +42,8 @@ export class Expiry {
       if (expiresAt === undefined) continue;
       // The same tolerance as at the door: a token that has just ended here would otherwise be let in again at once.
       if (now >= (expiresAt + CLOCK_TOLERANCE_SECONDS) * 1000) this.#end(right);
-      else if (now >= this.#askAt(right, expiresAt * 1000)) this.#ask(right, expiresAt);
+      else if (now >= this.#askAt(right, expiresAt * 1000))
+        for (const member of right.members) this.#ask(member, { endMs: expiresAt * 1000, now });
     }
   }
 
@@ -46,10 +56,13 @@ export class Expiry {
     return Math.max(endMs - this.#options.leadMs * (1 - phase / 2), half);
   }
 
-  #ask(right: Right, end: number): void {
-    if (this.#askedFor.get(right) === end) return;
-    this.#askedFor.set(right, end);
-    for (const member of right.members) member.requestToken();
+  /** Once more at half of what is left, and so on: a provider that still had its old token cached may have another by then. */
+  #ask(member: Member, { endMs, now }: { readonly endMs: number; readonly now: number }): void {
+    const asked = this.#asked.get(member);
+    if (asked?.endMs === endMs && now < asked.againAt) return;
+    const leftMs = endMs - now;
+    this.#asked.set(member, { endMs, againAt: leftMs < WORTH_ASKING_MS ? Infinity : now + leftMs / 2 });
+    member.requestToken();
   }
 
   #end(right: Right): void {

@@ -94,7 +94,7 @@ export class FreshTokens {
     const attempt = { ...before.attempt, token };
     const fields = { room: attempt.room, user: before.identity.user.id };
     try {
-      const identity = await admit(attempt);
+      const identity = await admit(attempt, { user: fields.user });
       if (!rights.of(member)) return true;
       if (identity.user.id === fields.user) {
         rights.renew(member, { attempt, identity, confirmedAt: Date.now() });

@@ -1,7 +1,7 @@
 /** Whether the backend answers the auth webhook, whoever asks: one answer to anybody shows that it is there. */
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
-import type { Admission } from "./admission.ts";
+import type { Question } from "./auth-webhook.ts";
 
 export class Outage {
   readonly #log: Log;
@@ -17,7 +17,7 @@ export class Outage {
   }
 
   /** Watches the answers of `ask`. */
-  watch(ask: Admission): Admission {
+  watch(ask: Question): Question {
     return async (attempt) => {
       try {
         const identity = await ask(attempt);

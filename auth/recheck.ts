@@ -5,7 +5,6 @@
  * closed and the client logs in anew, with a fresh token if it has a source of them. No answer keeps everybody where they are for
  * a while: it says nothing about them.
  */
-import pLimit from "p-limit";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
@@ -14,6 +13,7 @@ import type { Outage } from "./outage.ts";
 import { reasonInside } from "./refused-inside.ts";
 import type { Right } from "./right.ts";
 import type { Rights } from "./rights.ts";
+import { Turns } from "./turns.ts";
 
 export interface RecheckOptions {
   readonly rights: Rights;
@@ -32,6 +32,9 @@ const MAX_QUESTIONS = 16;
 /** Connections put out by one sweep when nobody knows any more who may stay: all at once would keep the others' edits waiting. */
 const MAX_PUT_OUT = 500;
 
+/** So many different users without an answer, and nobody with one, are an outage and not the trouble of somebody's token. */
+const ENOUGH_USERS = 16;
+
 /** Not answered: asked again after this, or the interval if that is shorter, ms. */
 const RETRY_MS = 30_000;
 
@@ -46,8 +49,12 @@ interface Plan {
 
 export class Recheck {
   readonly #options: RecheckOptions;
-  readonly #limit = pLimit(MAX_QUESTIONS);
+  /** What was ordered and what is due take turns: an order is not to wait behind ten thousand that are due. */
+  readonly #turns = new Turns({ atOnce: MAX_QUESTIONS });
   readonly #plans = new WeakMap<Right, Plan>();
+  /** Users inside about whom there was no answer in the present outage, up to `ENOUGH_USERS`. */
+  readonly #unanswered = new Set<string>();
+  #unansweredSince: number | null = null;
 
   constructor(options: RecheckOptions) {
     this.#options = options;
@@ -55,32 +62,58 @@ export class Recheck {
 
   /** To be called about once a second. */
   sweep(now = performance.now()): void {
-    const { rights, outage, intervalMs, graceMs } = this.#options;
+    const { rights, intervalMs } = this.#options;
     if (intervalMs === 0) return;
+    const isHopeless = this.#isHopeless(now);
     let putOut = 0;
     for (const right of rights) {
       if (putOut >= MAX_PUT_OUT) break;
       const plan = this.#planOf(right, now);
       if (now < plan.dueAt) continue;
       // With thousands to ask about and three seconds for each no-answer, most would not even be asked within the grace.
-      if (outage.since !== null && now - outage.since >= graceMs)
-        putOut += rights.end(right, closeReasons.authUnavailable);
+      if (isHopeless) putOut += rights.end(right, closeReasons.authUnavailable);
       else if (!plan.isAsking) {
         plan.isAsking = true;
-        void this.#limit(() => this.ask(right)).finally(() => (plan.isAsking = false));
+        void this.#turns
+          .take({ lane: "due" }, () => this.#ask(right))
+          .finally(() => (plan.isAsking = false));
       }
     }
   }
 
-  /** Asks now. Never rejects. */
-  async ask(right: Right): Promise<Outcome> {
+  /** Asks as soon as there is a place among the questions. Never rejects. */
+  ask(right: Right): Promise<Outcome> {
+    return this.#turns.take({ lane: "ordered" }, () => this.#ask(right));
+  }
+
+  /**
+   * Whether the backend has answered nobody for longer than the grace, as far as can be told: there were questions about enough of those inside, or
+   * about all. A stranger's question that fails says nothing about them.
+   */
+  #isHopeless(now: number): boolean {
+    const { rights, outage, graceMs } = this.#options;
+    if (outage.since === null || now - outage.since < graceMs) return false;
+    if (this.#unansweredSince !== outage.since) return false;
+    if (this.#unanswered.size >= ENOUGH_USERS) return true;
+    for (const { identity } of rights) if (!this.#unanswered.has(identity.user.id)) return false;
+    return true;
+  }
+
+  #noteUnanswered(user: string): void {
+    const { since } = this.#options.outage;
+    if (since !== this.#unansweredSince) this.#unanswered.clear();
+    this.#unansweredSince = since;
+    if (since !== null && this.#unanswered.size < ENOUGH_USERS) this.#unanswered.add(user);
+  }
+
+  async #ask(right: Right): Promise<Outcome> {
     const { rights, admit, log, intervalMs, graceMs } = this.#options;
     // Everybody has left while it waited for its turn.
     if (right.members.size === 0) return "confirmed";
     const fields = { room: right.attempt.room, user: right.identity.user.id };
     const plan = this.#planOf(right, performance.now());
     try {
-      const identity = await admit(right.attempt);
+      const identity = await admit(right.attempt, { user: fields.user });
       this.#answered(plan);
       if (identity.user.id === fields.user) {
         rights.confirm(right, identity);
@@ -101,6 +134,7 @@ export class Recheck {
       }
       const now = performance.now();
       log.debug({ event: "recheck-failed", ...fields, err: error }, "A right could not be checked");
+      this.#noteUnanswered(fields.user);
       plan.failingSince ??= now;
       plan.dueAt = now + Math.min(RETRY_MS, intervalMs) * (0.5 + Math.random() / 2);
       // Without an interval the last failure may have been a day ago, and nobody asked in between.

@@ -64,11 +64,14 @@ export function authentication({
 
     /** What it returns becomes the connection's context (Hocuspocus merges it into an empty one). */
     async onAuthenticate({ token, documentName, request, socketId, connectionConfig }): Promise<Identity> {
-      const { ip, headers } = request as unknown as ConnectionRequest;
+      const connectionRequest = request as unknown as ConnectionRequest;
+      const { ip, headers } = connectionRequest;
       const origin = headers.get("origin");
       const userAgent = headers.get("user-agent");
       const attempt = { token, room: documentName, ip, origin, userAgent, socketId };
-      const identity = await admit(attempt);
+      const identity = await admit(attempt, {
+        onGone: (callback) => connectionRequest.onGone(callback),
+      });
       connectionConfig.readOnly = identity.access === "read";
       arrivals.set(connectionConfig, {
         attempt,

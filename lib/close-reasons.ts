@@ -48,7 +48,7 @@ export const closeReasons = {
     code: 1013,
     reason: "server-busy",
     retry: true,
-    meaning: "Too much waits of clients that have not logged in yet, of all together.",
+    meaning: "Too much waits of clients that have not logged in yet, of all together or of one address.",
   },
   resetConnection: {
     code: 4205,

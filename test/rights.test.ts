@@ -106,6 +106,55 @@ function jumpAhead(): void {
 const signForAnHour = (): string =>
   jwt.sign({ sub: "ana", rooms: { [room]: "write" } }, jwtSecret, { expiresIn: "1h" });
 
+/** So many seconds before the end of a token of an hour that was signed at `signedAt`, for everything in this process. */
+const setSecondsBeforeEnd = (signedAt: number, seconds: number): void =>
+  void vi.setSystemTime(signedAt + (3600 - seconds) * 1000);
+
+test("[A10] a tab that comes with the same token after the others were asked is asked as well", async () => {
+  const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const signedAt = Date.now();
+  const shared = signForAnHour();
+  const questions = [0, 0];
+  const enter = (tab: 0 | 1): Promise<Client> =>
+    connect({
+      url: server.url,
+      name: room,
+      token: () => {
+        questions[tab] = (questions[tab] ?? 0) + 1;
+        return shared;
+      },
+    }).synced();
+  const first = await enter(0);
+  setSecondsBeforeEnd(signedAt, 25);
+  await until("the first to be asked", () => questions[0] === 2);
+  const second = await enter(1);
+  // Not before half of the time is over that it came with.
+  setSecondsBeforeEnd(signedAt, 12);
+  await until("the second to be asked", () => questions[1] === 2);
+  expect([notice(first), notice(second)]).toEqual([nothing, nothing]);
+});
+
+test("[A10] a provider that answers with the token that it had cached is asked again at half of what is left", async () => {
+  const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const signedAt = Date.now();
+  const cached = signForAnHour();
+  let questions = 0;
+  const token = (): string => (questions++ < 2 ? cached : signForAnHour());
+  const client = await connect({ url: server.url, name: room, token }).synced();
+  setSecondsBeforeEnd(signedAt, 25);
+  await until("a question", () => questions === 2);
+  setSecondsBeforeEnd(signedAt, 12);
+  await until("another, and the renewal", () => server.log.events("renewed").length > 0);
+  setSecondsBeforeEnd(signedAt, -60);
+  client.text.insert(0, "still here");
+  await client.saved();
+  expect([questions, notice(client)]).toEqual([3, nothing]);
+});
+
 test("[A10] a client that has no fresh token when it comes back is refused for good", async () => {
   const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
   const client = await connect({ url: server.url, name: room, token: signForAnHour() }).synced();

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 
 /**
  * The upgrade request as Hocuspocus and our hooks see it, in the place of a `Request`.
@@ -11,6 +12,9 @@ export class ConnectionRequest {
   readonly headers: Headers;
   /** Address of the client, as far as TRUST_PROXY proxies are believed. */
   readonly ip: string;
+  readonly #stream: Socket;
+  /** Null until somebody asks for it: most connections have nobody waiting most of the time. */
+  #waiting: Set<() => void> | null = null;
 
   constructor(request: IncomingMessage, { trustProxy }: { readonly trustProxy: number }) {
     this.url = request.url ?? "/";
@@ -19,6 +23,28 @@ export class ConnectionRequest {
       if (value !== undefined) this.headers.set(name, Array.isArray(value) ? value.join(", ") : value);
     }
     this.ip = clientAddress(request, trustProxy);
+    this.#stream = request.socket;
+  }
+
+  /** Calls back once the client is gone, at once if it is. Returns how to prevent it. */
+  onGone(callback: () => void): () => void {
+    if (this.#stream.destroyed) {
+      callback();
+      return () => {};
+    }
+    // One listener for all: a socket waits for a hundred rooms at most.
+    const waiting = (this.#waiting ??= this.#listen());
+    waiting.add(callback);
+    return () => void waiting.delete(callback);
+  }
+
+  #listen(): Set<() => void> {
+    const waiting = new Set<() => void>();
+    this.#stream.once("close", () => {
+      for (const callback of waiting) callback();
+      waiting.clear();
+    });
+    return waiting;
   }
 }
 

@@ -1,7 +1,4 @@
 /** Those who are to leave and do not want to: bare frames, whatever a provider would do. */
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Extension } from "@hocuspocus/server";
 import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
@@ -11,11 +8,12 @@ import { MAX_REMEMBERED, Revocations } from "../../auth/revocations.ts";
 import { rightsTiming } from "../../auth/rights-timing.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
 import type { Identity } from "../../lib/identity.ts";
-import { jwtSecret, startBackend, webhookSecret } from "../support/backend.ts";
+import { jwtSecret, startBackend } from "../support/backend.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { adminToken, callApi } from "../support/room-api.ts";
+import { next, scriptedBackend } from "../support/scripted-backend.ts";
 import { until } from "../support/until.ts";
 
 const room = "task-list-1";
@@ -68,47 +66,6 @@ const settled = async (bystander: Client): Promise<string> => {
   expect([bystander.closes, bystander.denials]).toEqual([[], []]);
   return bystander.content;
 };
-
-interface Question {
-  readonly answer: (status: number, differently?: object) => void;
-}
-
-const next = (questions: Question[], what: string): Promise<Question> =>
-  until(what, (): Question | undefined => questions.shift());
-
-/** A webhook whose answers the test gives. */
-async function scriptedBackend(): Promise<{
-  readonly env: Record<string, string>;
-  /** Those not answered yet, for the test to take out. */
-  readonly questions: Question[];
-}> {
-  const questions: Question[] = [];
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-    request.on("end", () => {
-      const { token } = JSON.parse(body) as { token: string };
-      const answer = (status: number, differently: object = {}): void => {
-        const user = { id: token.split(" ")[0], name: token };
-        response.writeHead(status).end(JSON.stringify({ user, access: "write", ...differently }));
-      };
-      questions.push({ answer });
-    });
-  });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const env = {
-    AUTH_MODE: "webhook",
-    AUTH_WEBHOOK_URL: `http://127.0.0.1:${port}/`,
-    AUTH_WEBHOOK_SECRET: webhookSecret,
-    AUTH_RECHECK_SECONDS: "0",
-  };
-  return { env, questions };
-}
 
 test("[A9] whoever is revoked and writes on changes nothing, and is told nothing of what others write", async () => {
   const server = await start();

@@ -1,0 +1,215 @@
+/** Those who keep the backend busy with questions that lead nowhere, and whoever only wants to come in meanwhile. */
+import { MessageType } from "@hocuspocus/server";
+import { expect, test } from "vitest";
+import { rightsTiming, type RightsTiming } from "../../auth/rights-timing.ts";
+import { Turns } from "../../auth/turns.ts";
+import { startComposition, type Composition } from "../support/composition.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { adminToken, callApi } from "../support/room-api.ts";
+import { next, scriptedBackend, type ScriptedBackend } from "../support/scripted-backend.ts";
+import { until } from "../support/until.ts";
+
+const AT_ONCE = 64;
+const WAITING_OF_ADDRESS = 100;
+
+const from = (server: Composition, address: string): Promise<RawClient> =>
+  new RawClient(server.url, { headers: { "x-forwarded-for": address } }).opened();
+
+async function start(
+  env: Readonly<Record<string, string>> = {},
+  timing: Partial<RightsTiming> = {},
+): Promise<{ backend: ScriptedBackend; server: Composition }> {
+  const backend = await scriptedBackend();
+  const server = await startComposition(
+    {
+      ...backend.env,
+      ADMIN_TOKEN: adminToken,
+      TRUST_PROXY: "1",
+      AUTH_WEBHOOK_TIMEOUT_MS: "20000",
+      ...env,
+    },
+    [],
+    { timing: { ...rightsTiming, ...timing } },
+  );
+  return { backend, server };
+}
+
+let logins = 0;
+/** Each in another room, with another token. */
+async function logIn(client: RawClient, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) client.login(`room-${logins}`, { token: `eve ${logins++}` });
+  await client.caughtUp();
+}
+
+const asked = (backend: ScriptedBackend, number: number): Promise<unknown> =>
+  until(`${number} questions`, () => backend.questions.length >= number);
+
+test("[A5] questions about clients that are gone by their turn are not asked, and nobody waits for them", async () => {
+  const { backend, server } = await start();
+  const attacker = await from(server, "192.0.2.1");
+  await logIn(attacker, AT_ONCE + 30);
+  await asked(backend, AT_ONCE);
+  attacker.socket.terminate();
+  await until("it to be gone", () => server.usage().addresses === 0);
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  await ana.caughtUp();
+  backend.questions.shift()?.answer(401);
+  await until("ana's question", () => backend.questions.some(({ token }) => token === "ana"));
+  expect(backend.questions.map(({ token }) => token).at(-1)).toBe("ana");
+  for (const { answer, token } of backend.questions.splice(0)) answer(token === "ana" ? 200 : 401);
+  await ana.received("room", MessageType.Auth);
+  expect(backend.questions).toEqual([]);
+});
+
+test("[A5] a question is asked as long as one of those who wait for its answer is there", async () => {
+  const { backend, server } = await start();
+  const attacker = await from(server, "192.0.2.1");
+  await logIn(attacker, AT_ONCE);
+  await asked(backend, AT_ONCE);
+  const [first, second] = [await from(server, "192.0.2.2"), await from(server, "192.0.2.3")];
+  for (const client of [first, second]) {
+    client.login("room", { token: "ana" });
+    await client.caughtUp();
+  }
+  first.socket.terminate();
+  await until("the first to be gone", () => server.usage().addresses === 2);
+  for (const { answer } of backend.questions.splice(0)) answer(401);
+  (await next(backend.questions, "the question")).answer(200);
+  await second.received("room", MessageType.Auth);
+});
+
+test("[A5] who fills the queue from one address is sent away for now (1013), and another's login is next but one", async () => {
+  const { backend, server } = await start();
+  const attackers = [await from(server, "192.0.2.1"), await from(server, "192.0.2.1")] as const;
+  await logIn(attackers[0], 82);
+  await logIn(attackers[1], 82);
+  await asked(backend, AT_ONCE);
+  const ana = await from(server, "192.0.2.2");
+  ana.login("room", { token: "ana" });
+  await ana.caughtUp();
+  const third = await from(server, "192.0.2.1");
+  await logIn(third, 1);
+  expect(await third.closed()).toEqual({ code: 1013, reason: "server-busy" });
+  const before = new Set(backend.questions.map(({ token }) => token));
+  for (const { answer } of backend.questions.splice(0, 2)) answer(401);
+  await asked(backend, AT_ONCE);
+  const since = backend.questions.map(({ token }) => token).filter((token) => !before.has(token));
+  expect(since).toHaveLength(2);
+  expect(since).toContain("ana");
+  expect(attackers.map(({ close }) => close)).toEqual([null, null]);
+});
+
+test("[A5] whoever is inside is asked about before all who wait to come in", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  const attackers = [await from(server, "192.0.2.1"), await from(server, "192.0.2.1")] as const;
+  for (const attacker of attackers) await logIn(attacker, (AT_ONCE + WAITING_OF_ADDRESS) / 2);
+  await asked(backend, AT_ONCE);
+  const order = callApi(server.url, "POST /api/users/ana/recheck");
+  await until("the order", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
+  // The order is on its way in as well: each answer lets one of those who wait be asked, and hers soon.
+  let answers = 0;
+  await until("ana's question", () => {
+    const own = backend.questions.find(({ token }) => token === "ana");
+    own?.answer(200);
+    if (own || answers++ > WAITING_OF_ADDRESS) return own;
+    backend.questions.shift()?.answer(401);
+    return undefined;
+  });
+  expect((await order).body).toMatchObject({ connections: 1, putOut: 0, unanswered: 0 });
+  expect(ana.close).toBeNull();
+});
+
+test("[A5] what waits is bounded in all, and where that is full the longest line gives way", async () => {
+  const turns = new Turns({
+    atOnce: 1,
+    maxWaiting: 4,
+    maxWaitingInLane: 3,
+    refusal: () => new Error("busy"),
+  });
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const order: string[] = [];
+  const take = (lane: string, name: string, abandoned?: AbortSignal): Promise<string> =>
+    turns
+      .take({ lane, ...(abandoned && { abandoned }) }, async () => {
+        await gate;
+        order.push(name);
+      })
+      .then(
+        () => "done",
+        (error: Error) => error.message,
+      );
+  const gone = new AbortController();
+  const running = take("a", "a0");
+  const [a1, a2, a3] = [take("a", "a1"), take("a", "a2"), take("a", "a3")];
+  const a4 = take("a", "a4");
+  const [b1, b2] = [take("b", "b1", gone.signal), take("b", "b2")];
+  // Nobody waits longer in line than the one who comes.
+  const c1 = take("c", "c1");
+  expect([await a4, await a3]).toEqual(["busy", "busy"]);
+  gone.abort(new Error("gone"));
+  expect(await b1).toBe("gone");
+  open();
+  const outcomes = await Promise.all([running, a1, a2, b2, c1]);
+  expect([outcomes, turns.waiting]).toEqual([["done", "done", "busy", "done", "done"], 0]);
+  expect(order).toEqual(["a0", "a1", "b2", "c1"]);
+});
+
+test("[A15] an ordered re-check does not rely on a refusal from before the order", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  const recheck = (): ReturnType<typeof callApi> => callApi(server.url, "POST /api/users/ana/recheck");
+  const first = recheck();
+  const question = await next(backend.questions, "the first order's question");
+  // The backend has looked, and the right is given back before its answer is here.
+  const second = recheck();
+  // A barrier: what came over HTTP before is handled.
+  for (let i = 0; i < 3; i++) await callApi(server.url, "GET /api/rooms/room/presence");
+  question.answer(403);
+  (await next(backend.questions, "another question")).answer(200);
+  for (const { body } of [await first, await second])
+    expect(body).toMatchObject({ connections: 1, putOut: 0, unanswered: 0 });
+  expect(ana.close).toBeNull();
+});
+
+test("[A13] an ordered re-check of a user in many rooms asks no more than 16 questions at once", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  for (let i = 0; i < 40; i++) ana.login(`room-${i}`, { token: "ana" });
+  await asked(backend, 40);
+  for (const { answer } of backend.questions.splice(0)) answer(200);
+  await until("all inside", () => server.rooms.documents.size === 40);
+  const order = callApi(server.url, "POST /api/users/ana/recheck");
+  let most = 0;
+  for (let answers = 0; answers < 40; answers++) {
+    await asked(backend, Math.min(16, 40 - answers));
+    most = Math.max(most, backend.questions.length);
+    backend.questions.shift()?.answer(200);
+  }
+  expect([(await order).body["connections"], most]).toEqual([40, 16]);
+});
+
+test("[A12] a stranger's question that fails again and again puts nobody out about whom the backend would answer", async () => {
+  const { backend, server } = await start({ AUTH_RECHECK_SECONDS: "2" }, { sweepMs: 20, graceMs: 100 });
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  // A login between the re-check before and the next: the backend "fails" from then on, as far as can be seen.
+  for (let rechecks = 0; rechecks < 2;) {
+    const eve = await from(server, "192.0.2.2");
+    await logIn(eve, 1);
+    const question = await next(backend.questions, "a question");
+    if (question.token === "ana") rechecks++;
+    question.answer(question.token === "ana" ? 200 : 500);
+    eve.socket.terminate();
+  }
+  expect([ana.close, server.log.events("put-out")]).toEqual([null, []]);
+});

@@ -139,7 +139,8 @@ function admitByWebhook(config: Config, { revocations, outage }: AdmissionOption
       for (let question = 1; ; question++) {
         let askedAt = revocations.now();
         // An order that came while the question was under way is newer than the answer: the backend may have looked before it.
-        const isOutdated = (about: string): boolean => revocations.since(askedAt, { user: about, room }) !== null;
+        const isOutdated = (about: string): boolean =>
+          revocations.since(askedAt, { user: about, room }) !== null;
         try {
           const identity = await turns.take({ lane, abandoned }, () => {
             askedAt = revocations.now();

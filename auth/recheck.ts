@@ -74,9 +74,7 @@ export class Recheck {
       if (isHopeless) putOut += rights.end(right, closeReasons.authUnavailable);
       else if (!plan.isAsking) {
         plan.isAsking = true;
-        void this.#turns
-          .take({ lane: "due" }, () => this.#ask(right))
-          .finally(() => (plan.isAsking = false));
+        void this.#turns.take({ lane: "due" }, () => this.#ask(right)).finally(() => (plan.isAsking = false));
       }
     }
   }

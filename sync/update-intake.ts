@@ -15,7 +15,7 @@ import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
-import { isContained, isIntegrated, readContents } from "./update-contents.ts";
+import { isContained, isIntegrated, readContents, type UpdateContents } from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -42,15 +42,12 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, limit, questions } = this.#options;
+    const { clientIds, questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
-    const added = clientIds.ensureOwn(contents.ends, member);
-    limit.ensureFits(document, update, added);
-    if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
+    const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
-    if (!this.#apply(member, update)) return;
-    limit.applied(document, added);
+    if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);
       acknowledge(member);
@@ -66,7 +63,7 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { clientIds, limit, questions } = this.#options;
+    const { questions } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
@@ -75,25 +72,35 @@ export class UpdateIntake {
       else decline(member);
       return;
     }
-    const added = clientIds.ensureOwn(contents.ends, member);
-    limit.ensureFits(document, update, added);
-    if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
+    const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
-    if (!this.#apply(member, update)) return;
-    limit.applied(document, added);
+    if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents) || wasPending(document, before, contents))
       acknowledge(member, questions.settle(member));
     else restorePending(document, before);
   }
 
+  /**
+   * Returns the client ids that the update adds to.
+   * @throws Error, or Refusal, where it may not be applied at all.
+   */
+  #ensureAcceptable(member: Member, update: Uint8Array, contents: UpdateContents): readonly number[] {
+    const { clientIds, limit } = this.#options;
+    const added = clientIds.ensureOwn(contents.ends, member);
+    limit.ensureFits(member.document, update, added);
+    if (nestsTooDeeply(member.document, contents)) throw new Refusal(closeReasons.updateRejected);
+    return added;
+  }
+
   /** Returns whether the document is still there. */
-  #apply(member: Member, update: Uint8Array): boolean {
+  #apply(member: Member, update: Uint8Array, added: readonly number[]): boolean {
     const { failure, isBroken } = applyUpdate(member, update);
     if (isBroken) {
       this.#discard(member.document, { culprit: member, failure });
       return false;
     }
     if (failure) throw failure;
+    this.#options.limit.applied(member.document, added);
     return true;
   }
 

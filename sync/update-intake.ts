@@ -15,7 +15,7 @@ import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
-import { isContained, isIntegrated, readContents } from "./update-contents.ts";
+import { isContained, isIntegrated, isNews, readContents } from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -23,6 +23,11 @@ export interface UpdateIntakeOptions {
   readonly questions: StateQuestions;
   readonly clientIds: ClientIds;
   readonly limit: DocumentLimit;
+  /**
+   * What a client has brought may have been here already, from another instance that has not saved it yet; the ack that follows must wait
+   * until it is saved.
+   */
+  readonly onKnown?: ((room: string) => void) | undefined;
 }
 
 export class UpdateIntake {
@@ -42,13 +47,14 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, limit, questions } = this.#options;
+    const { clientIds, limit, questions, onKnown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     const added = clientIds.ensureOwn(contents.ends, member);
     limit.ensureFits(document, update, added);
     if (nestsTooDeeply(document, contents)) throw new Refusal(closeReasons.updateRejected);
     const before = pendingOf(document);
+    if (!isNews(document, contents)) onKnown?.(document.name);
     if (!this.#apply(member, update)) return;
     limit.applied(document, added);
     if (isIntegrated(document, contents)) {
@@ -66,10 +72,11 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { clientIds, limit, questions } = this.#options;
+    const { clientIds, limit, questions, onKnown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
+    onKnown?.(document.name);
     if (member.readOnly) {
       if (isContained(document, contents)) acknowledge(member, questions.settle(member));
       else decline(member);
@@ -88,7 +95,10 @@ export class UpdateIntake {
 
   /** Returns whether the document is still there. */
   #apply(member: Member, update: Uint8Array): boolean {
-    const { failure, isBroken } = applyUpdate(member, update);
+    const { failure, isBroken } = applyUpdate(member.document, update, {
+      source: "connection",
+      connection: member,
+    });
     if (isBroken) {
       this.#discard(member.document, { culprit: member, failure });
       return false;

@@ -1,0 +1,50 @@
+/** Rooms that are open at two instances. */
+import { expect, test } from "vitest";
+import { connect } from "../support/client.ts";
+import { startCluster } from "../support/instances.ts";
+import { appear, sees, tokenOf } from "../support/presence.ts";
+import { describeWithRedis } from "../support/redis.ts";
+import { until } from "../support/until.ts";
+
+describeWithRedis("several instances", (redis) => {
+  const name = "room";
+
+  test("[I1] an edit at one instance reaches everybody at the other, once, and its author not again", async () => {
+    const { servers } = await startCluster(redis);
+    const [one, two] = servers;
+    const [author, neighbour, reader] = await Promise.all([
+      connect({ url: one.url, name, token: tokenOf("ana") }).synced(),
+      connect({ url: one.url, name, token: tokenOf("ben") }).synced(),
+      connect({ url: two.url, name, token: tokenOf("cleo") }).synced(),
+    ]);
+    for (let i = 0; i < 20; i++) author.text.insert(i, "x");
+    await until("all edits at the other", () => reader.content.length === 20);
+    reader.text.insert(0, "answer ");
+    await until(
+      "an answer",
+      () => author.content.startsWith("answer") && neighbour.content === author.content,
+    );
+    // Everything that is on its way has come by then: Redis and sockets keep the order.
+    expect([author.updatesReceived, neighbour.updatesReceived, reader.updatesReceived]).toEqual([1, 21, 20]);
+    await Promise.all([author.saved(), reader.saved()]);
+  });
+
+  test("[I2] people see each other across instances, and are gone when they leave", async () => {
+    const { servers } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await appear("ana", { cursor: 1 }, { url: one.url, name });
+    const ben = await appear("ben", { cursor: 2 }, { url: two.url, name });
+    const anaState = { user: { id: "ana", name: "Ana" } };
+    const benState = { user: { id: "ben", name: "Ben" } };
+    await sees(ben, { [ana.doc.clientID]: { cursor: 1, ...anaState } });
+    await sees(ana, { [ben.doc.clientID]: { cursor: 2, ...benState } });
+    ana.provider.awareness?.setLocalState({ cursor: 3 });
+    await sees(ben, { [ana.doc.clientID]: { cursor: 3, ...anaState } });
+    // A newcomer's greeting raises clocks at one instance only; what comes afterwards still counts.
+    (await appear("cleo", {}, { url: two.url, name })).leave();
+    ana.provider.awareness?.setLocalState({ cursor: 4 });
+    await sees(ben, { [ana.doc.clientID]: { cursor: 4, ...anaState } });
+    ana.leave();
+    await sees(ben, {});
+  });
+});

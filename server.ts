@@ -308,7 +308,7 @@ export async function startServer({
       await runShutdown(
         [
           { name: "close the clients", run: () => sockets.closeAll(closeReasons.restarting) },
-          { name: "save what other instances were to save", run: async () => fanOut?.kept.takeOver() },
+          { name: "save what other instances were to save", run: async () => fanOut?.leave() },
           { name: "save the last edits", run: () => journal.settled() },
           { name: "compact the rooms", run: (deadline) => persist.compactAll(deadline) },
           { name: "unload the rooms", run: async () => idle.expireAll() },

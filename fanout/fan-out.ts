@@ -58,6 +58,7 @@ export class FanOut {
   readonly #channels = new Map<string, RoomChannel>();
   #sweeping: NodeJS.Timeout | null = null;
   #beats = 0;
+  #isLeaving = false;
   #complainedAt = -COMPLAIN_EVERY_MS;
 
   constructor(options: FanOutOptions) {
@@ -138,6 +139,12 @@ export class FanOut {
     });
   }
 
+  /** From here on nothing is taken from the others, and what was taken is journaled here: there will be no time to see whether they do. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.kept.takeOver();
+  }
+
   async stop(): Promise<void> {
     if (this.#sweeping) clearInterval(this.#sweeping);
     await this.#instances.stop();
@@ -160,6 +167,7 @@ export class FanOut {
   #receive(channel: string, payload: Buffer): void {
     try {
       if (channel === this.#instances.channel) this.#instances.receive(payload);
+      else if (this.#isLeaving) return;
       else if (channel === this.#ordersChannel) this.#receiveOrder(payload);
       else this.#receiveWords(payload, channel === this.#replyChannel(this.id));
     } catch (error) {

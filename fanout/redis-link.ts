@@ -90,8 +90,8 @@ export class RedisLink {
 
   unsubscribe(channel: string): void {
     this.#channels.delete(channel);
-    // Not unsubscribed, or lost with the connection: what comes is for nobody here, and is dropped.
-    if (this.isUp) this.#listener.unsubscribe(channel).catch(() => {});
+    // Not only when it is up: a subscription that stayed would count as an instance that has the room. Where it fails the connection is gone.
+    if (this.#listener.status === "ready") this.#listener.unsubscribe(channel).catch(() => {});
   }
 
   /** Plain commands, for whoever decides whether the link may be used. Reject after a second. */
@@ -135,13 +135,8 @@ export class RedisLink {
     if (this.#speaker.status !== "ready" || this.#listener.status !== "ready") return;
     const epoch = ++this.#epoch;
     try {
-      const channels = [...this.#channels];
-      for (let i = 0; i < channels.length; i += CHANNELS_A_COMMAND)
-        await this.#listener.subscribe(...channels.slice(i, i + CHANNELS_A_COMMAND));
       await this.#options.beforeUp(this);
-      // Rooms that were opened meanwhile.
-      const late = [...this.#channels].filter((channel) => !channels.includes(channel));
-      if (late.length > 0) await this.#listener.subscribe(...late);
+      await this.#subscribeAll();
     } catch (error) {
       if (epoch === this.#epoch) this.restart((error as Error).message);
       return;
@@ -153,6 +148,19 @@ export class RedisLink {
       "📡 Redis is there: rooms are shared with the other instances",
     );
     this.#options.onUp();
+  }
+
+  /** Those too that are added meanwhile: when it resolves there is none left. */
+  async #subscribeAll(): Promise<void> {
+    const subscribed = new Set<string>();
+    for (;;) {
+      const next = [...this.#channels]
+        .filter((channel) => !subscribed.has(channel))
+        .slice(0, CHANNELS_A_COMMAND);
+      if (next.length === 0) return;
+      await this.#listener.subscribe(...next);
+      for (const channel of next) subscribed.add(channel);
+    }
   }
 
   #lost(error?: Error): void {

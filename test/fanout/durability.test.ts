@@ -1,4 +1,5 @@
 /** What is saved where, when rooms are open at two instances, and what is left when one of them ends. */
+import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { inDatabase } from "../faults/damage.ts";
 import { connect } from "../support/client.ts";
@@ -61,6 +62,24 @@ describeWithRedis("durability across instances", (redis) => {
     await stored(databaseUrl, "ab");
     await two.ended("SIGKILL");
     expect(await storedText(databaseUrl, "room")).toBe("ab");
+  });
+
+  test("[I5] nor where it is there and cannot commit, and only then its author is told", async () => {
+    const { servers, databaseUrl } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    // Every write of this process to a file fails.
+    const limitFiles = (bytes: string): unknown =>
+      execFileSync("prlimit", ["--pid", `${one.pid}`, `--fsize=${bytes}:`]);
+    limitFiles("1");
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "a");
+    await stored(databaseUrl, "a");
+    expect(ana.provider.hasUnsyncedChanges).toBe(true);
+    expect(two.events("instance").map(({ is }) => is)).toEqual(["there"]);
+    limitFiles("unlimited");
+    await ana.saved();
   });
 
   test("[I5] a room that unloads leaves nothing behind that its origin may not have committed", async () => {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { acquainted, clusterEnv, redisState, startCluster } from "../support/instances.ts";
 import { appear, seenBy, tokenOf } from "../support/presence.ts";
-import { describeWithRedis } from "../support/redis.ts";
+import { describeWithRedis, type TestRedis } from "../support/redis.ts";
 import { startProcess, type ServerProcess } from "../support/server-process.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
@@ -17,6 +17,15 @@ async function readiness({ url }: ServerProcess): Promise<Readiness> {
   const response = await fetch(`${url}/readyz`);
   const { parts } = (await response.json()) as { readonly parts: { readonly redis: string } };
   return { status: response.status, redis: parts.redis };
+}
+
+/** Ids of the connections that servers have. */
+async function connectionsTo({ client }: TestRedis): Promise<string[]> {
+  const list = (await client.client("LIST")) as string;
+  return list
+    .split("\n")
+    .filter((line) => line.includes("name=righttask-collab"))
+    .flatMap((line) => /^id=(\d+)/.exec(line)?.[1] ?? []);
 }
 
 const CONVERGENCE = { timeoutMs: 5000 };
@@ -95,6 +104,23 @@ describeWithRedis("trouble with Redis", (redis) => {
       expect(ben.closes).toEqual([]);
     },
   );
+
+  test("[I4] a deletion that could not be published is everywhere once its instance is connected again", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const one = await startProcess(env);
+    const ids = await connectionsTo(redis);
+    const two = await startProcess(env);
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    ana.text.insert(0, "delete me");
+    await until("shared", () => ben.content === "delete me");
+    for (const id of ids) await redis.client.client("KILL", "ID", id);
+    await redisState(one, "down");
+    // Shows in no state vector: by that, nothing is missing anywhere.
+    ana.text.delete(0, 9);
+    await until("deleted", () => ben.content === "", CONVERGENCE);
+    expect(two.events("redis")).toHaveLength(1);
+  });
 
   test.for(["stopped", "frozen"] as const)(
     "[I6] SIGTERM ends an instance in time while Redis is %s",

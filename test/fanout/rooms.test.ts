@@ -1,9 +1,11 @@
 /** Rooms that are open at two instances. */
 import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
-import { startCluster } from "../support/instances.ts";
+import { startComposition } from "../support/composition.ts";
+import { clusterEnv, startCluster } from "../support/instances.ts";
 import { appear, sees, tokenOf } from "../support/presence.ts";
 import { describeWithRedis } from "../support/redis.ts";
+import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
 describeWithRedis("several instances", (redis) => {
@@ -29,6 +31,28 @@ describeWithRedis("several instances", (redis) => {
     await Promise.all([author.saved(), reader.saved()]);
   });
 
+  test("[I1] what an extension broadcasts reaches the clients of all instances, once", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const servers = [await startComposition(env), await startComposition(env)] as const;
+    const heard: string[] = [];
+    const [here] = await Promise.all(
+      servers.map(({ url }, index) =>
+        connect({
+          url,
+          name,
+          token: tokenOf("ana"),
+          onStateless: ({ payload }) => heard.push(`${index} ${payload}`),
+        }).synced(),
+      ),
+    );
+    const document = servers[0].rooms.documents.get(name);
+    document?.broadcastStateless("first");
+    document?.broadcastStateless("last");
+    await until("heard", () => heard.filter((line) => line.endsWith("last")).length === 2);
+    expect(heard.toSorted()).toEqual(["0 first", "0 last", "1 first", "1 last"]);
+    here?.leave();
+  });
+
   test("[I2] people see each other across instances, and are gone when they leave", async () => {
     const { servers } = await startCluster(redis);
     const [one, two] = servers;
@@ -40,10 +64,9 @@ describeWithRedis("several instances", (redis) => {
     await sees(ana, { [ben.doc.clientID]: { cursor: 2, ...benState } });
     ana.provider.awareness?.setLocalState({ cursor: 3 });
     await sees(ben, { [ana.doc.clientID]: { cursor: 3, ...anaState } });
-    // A newcomer's greeting raises clocks at one instance only; what comes afterwards still counts.
+    // A newcomer's greeting raises clocks, at one instance only; that she is gone has an older one, and counts.
     (await appear("cleo", {}, { url: two.url, name })).leave();
-    ana.provider.awareness?.setLocalState({ cursor: 4 });
-    await sees(ben, { [ana.doc.clientID]: { cursor: 4, ...anaState } });
+    await sees(ben, { [ana.doc.clientID]: { cursor: 3, ...anaState } });
     ana.leave();
     await sees(ben, {});
   });

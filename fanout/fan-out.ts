@@ -7,7 +7,7 @@
  *   <prefix>#orders            orders of the backend
  *   <prefix>#store             a key: the store that all have
  */
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import type { Order } from "../auth/revocations.ts";
@@ -26,6 +26,9 @@ const START_PATIENCE_MS = 2000;
 
 /** How often rooms are looked through for those that want to be compared. */
 const SWEEP_MS = 250;
+
+/** About 5 ms of questions. */
+const ROOMS_A_TURN = 100;
 
 /** The lease of the store is renewed every so many heartbeats. */
 const RENEW_BEATS = 5;
@@ -79,7 +82,7 @@ export class FanOut {
       log,
       saves,
       onDead: (instance) => this.#bury(instance),
-      onBack: () => this.#compareAll(),
+      onBack: () => void this.#rejoin(),
       onBehind: (instance) => this.kept.takeOver({ instance }),
       onBeat: () => this.#beat(),
     });
@@ -209,7 +212,16 @@ export class FanOut {
 
   #comeUp(): void {
     this.#instances.begin();
-    for (const channel of this.#channels.values()) channel.rejoin();
+    void this.#rejoin();
+  }
+
+  /** All rooms, in steps: ten thousand at once would take the event loop half a second. What is lost on the way is repaired by the rooms. */
+  async #rejoin(): Promise<void> {
+    let done = 0;
+    for (const channel of this.#channels.values()) {
+      channel.rejoin();
+      if (++done % ROOMS_A_TURN === 0) await nextTurn();
+    }
   }
 
   #beat(): void {
@@ -223,10 +235,6 @@ export class FanOut {
   #sweep(): void {
     const now = performance.now();
     for (const channel of this.#channels.values()) channel.compareIfDue(now);
-  }
-
-  #compareAll(): void {
-    for (const channel of this.#channels.values()) channel.compare();
   }
 
   #bury(instance: string): void {

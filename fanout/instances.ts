@@ -15,10 +15,7 @@ const BEAT_MS = 1000;
 /** Heard of ourselves and not of another: dead three to four seconds after its last heartbeat. */
 const MISSED_BEATS = 4;
 
-/** Heartbeats that wait in a Redis that stood still come all at once, and are one. */
-const SHORTEST_BEAT_MS = BEAT_MS / 2;
-
-/** Of our own that do not come back. */
+/** Of our own that do not come back. Fewer than may be missed: those that have waited in a Redis that stood still come all at once. */
 const LOST_BEATS = 2;
 
 const heartbeatSchema = z.object({
@@ -57,7 +54,6 @@ export class Instances {
   readonly #dead = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
   #unheard = 0;
-  #heardSelfAt = 0;
 
   constructor(options: InstancesOptions) {
     this.#options = options;
@@ -75,9 +71,9 @@ export class Instances {
     this.#say({ saves: this.#options.saves(), leaves: false }).catch(() => {});
   }
 
-  /** Whether it commits what its clients write, as far as is known. */
+  /** Whether it commits what its clients write, as far as is known. Of one that is dead and speaks it is not known until its next heartbeat. */
   saves(instance: string): boolean {
-    return isOurs(instance) && (this.#peers.get(instance)?.saves ?? true);
+    return isOurs(instance) && !this.#dead.has(instance) && (this.#peers.get(instance)?.saves ?? true);
   }
 
   /** It has said something, though perhaps no heartbeat yet. */
@@ -133,9 +129,6 @@ export class Instances {
 
   #heardSelf(): void {
     this.#unheard = 0;
-    const now = performance.now();
-    if (now - this.#heardSelfAt < SHORTEST_BEAT_MS) return;
-    this.#heardSelfAt = now;
     for (const [instance, peer] of this.#peers)
       if (++peer.missed >= MISSED_BEATS) this.#end(instance, "silent");
   }

@@ -3,7 +3,6 @@
  * are saved, but clients here may build on them, and are told so of their own: if that instance ends first, they are appended here. Twice is
  * once (Yjs), so whoever is in doubt appends.
  */
-import { isOurs } from "./envelope.ts";
 import { peerOf } from "./peer-origin.ts";
 
 /**
@@ -23,7 +22,7 @@ interface Kept {
 }
 
 export interface KeptUpdatesOptions {
-  /** Whether this instance commits what its clients write, as far as is known. */
+  /** Whether this instance commits what its clients write, into our store, as far as is known. */
   readonly saves: (instance: string) => boolean;
   readonly append: (room: string, update: Uint8Array) => void;
 }
@@ -40,7 +39,7 @@ export class KeptUpdates {
   /** Whether another instance journals what came with this origin; it is then kept here. */
   keeps(room: string, update: Uint8Array, origin: unknown): boolean {
     const instance = peerOf(origin);
-    if (instance === null || !isOurs(instance) || !this.#options.saves(instance)) return false;
+    if (instance === null || !this.#options.saves(instance)) return false;
     if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
     this.#bytes += update.byteLength;
     const kept = { instance, update, since: performance.now() };

@@ -65,7 +65,7 @@ export class RemotePeople {
         if (isOwner ? clock <= remote.clock : awareness.states.has(client) && !isNewer) continue;
         this.#remotes.set(client, { instance, clock });
         // Somebody who was here and has come back elsewhere: the end of the old connection is not theirs.
-        for (const { clients } of connections.values()) clients.delete(client);
+        if (!remote) for (const { clients } of connections.values()) clients.delete(client);
       }
       taken.push({ client, clock: isNewer ? clock : nextClock(meta), state: update.subarray(start, end) });
     }

@@ -83,7 +83,7 @@ export class RoomChannel {
     tooLate.catch(() => {});
   }
 
-  /** Redis is there again, perhaps after a long time. */
+  /** Redis, or another instance, is there again, perhaps after a long time. */
   rejoin(): void {
     this.compare();
     const here = this.people.here();

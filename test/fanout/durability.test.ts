@@ -123,6 +123,20 @@ describeWithRedis("durability across instances", (redis) => {
     expect(ben.content).toBe("newest");
   });
 
+  test("[I3] so does a large room, which is answered from the store", async () => {
+    const { servers, path } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    ana.text.insert(0, "x".repeat(600_000));
+    await ana.saved();
+    const ben = await connect(room(two, "ben")).synced();
+    lockStore(path);
+    ana.text.insert(0, "newest");
+    await until("shared", () => ben.content.startsWith("newest"));
+    const cleo = await connect(room(two, "cleo")).synced();
+    expect(cleo.content).toBe(ben.content);
+  });
+
   test("[I3] an instance that does not answer keeps no room from being opened", async () => {
     const { servers } = await startCluster(redis);
     const [one, two] = servers;

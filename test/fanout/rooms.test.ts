@@ -1,12 +1,31 @@
 /** Rooms that are open at two instances. */
-import { expect, test } from "vitest";
+import * as decoding from "lib0/decoding";
+import { expect, onTestFinished, test } from "vitest";
+import { messageYjsUpdate } from "y-protocols/sync";
+import { unseal } from "../../fanout/envelope.ts";
 import { connect } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
 import { clusterEnv, startCluster } from "../support/instances.ts";
 import { appear, sees, tokenOf } from "../support/presence.ts";
-import { describeWithRedis } from "../support/redis.ts";
+import { describeWithRedis, type TestRedis } from "../support/redis.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
+
+/** The instance that published it, for each edit of a room from now on. */
+async function editsPublished(redis: TestRedis, room: string): Promise<string[]> {
+  const listener = redis.client.duplicate();
+  const published: string[] = [];
+  listener.on("messageBuffer", (_channel: Buffer, payload: Buffer) => {
+    const { from, message } = unseal(payload);
+    const decoder = decoding.createDecoder(message);
+    decoding.readVarString(decoder);
+    const isEdit = decoding.readVarUint(decoder) === 0 && decoding.readVarUint(decoder) === messageYjsUpdate;
+    if (isEdit) published.push(from);
+  });
+  await listener.subscribe(`righttask:${room}`);
+  onTestFinished(() => listener.disconnect());
+  return published;
+}
 
 describeWithRedis("several instances", (redis) => {
   const name = "room";
@@ -19,6 +38,7 @@ describeWithRedis("several instances", (redis) => {
       connect({ url: one.url, name, token: tokenOf("ben") }).synced(),
       connect({ url: two.url, name, token: tokenOf("cleo") }).synced(),
     ]);
+    const published = await editsPublished(redis, name);
     for (let i = 0; i < 20; i++) author.text.insert(i, "x");
     await until("all edits at the other", () => reader.content.length === 20);
     reader.text.insert(0, "answer ");
@@ -29,6 +49,8 @@ describeWithRedis("several instances", (redis) => {
     // Everything that is on its way has come by then: Redis and sockets keep the order.
     expect([author.updatesReceived, neighbour.updatesReceived, reader.updatesReceived]).toEqual([1, 21, 20]);
     await Promise.all([author.saved(), reader.saved()]);
+    const byInstance = published.map((from) => published.filter((other) => other === from).length);
+    expect(byInstance.toSorted((a, b) => a - b)).toEqual([1, ...Array.from({ length: 20 }, () => 20)]);
   });
 
   test("[I1] what an extension broadcasts reaches the clients of all instances, once", async () => {

@@ -36,6 +36,9 @@ const COMPARE_BYTES = 256 * 1024;
 /** After something was lost or is missing. Several at once are one. */
 const REPAIR_AFTER_MS = 500;
 
+/** Who left while Redis was away longer than 30 s is gone at the other instances anyway. */
+const MAX_UNTOLD = 1000;
+
 export interface RoomChannelOptions {
   readonly document: Document;
   readonly channel: string;
@@ -56,6 +59,8 @@ export class RoomChannel {
   #compareAt: number;
   /** Something that was to be published was not. */
   #hasLost = false;
+  /** Clients whose last change was not published. */
+  readonly #untold = new Set<number>();
   #awaited = 0;
   #answered = Promise.withResolvers<void>();
 
@@ -69,8 +74,7 @@ export class RoomChannel {
       if (peerOf(origin) === null) this.publish(editOf(document.name, update));
     });
     document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
-      const clients = this.people.changedHere(change, origin);
-      if (clients.length > 0) this.publish(peopleOf(document, clients));
+      this.#tell(this.people.changedHere(change, origin));
     });
   }
 
@@ -85,20 +89,21 @@ export class RoomChannel {
 
   /** Redis, or another instance, is there again, perhaps after a long time. */
   rejoin(): void {
+    this.#tell(this.people.here());
     this.compare();
-    const here = this.people.here();
-    if (here.length > 0) this.publish(peopleOf(this.document, here));
   }
 
   /** What this instance has and the others lack, and the other way round, is sent. */
   compare(): void {
     this.#compareAt = this.#nextComparison();
-    const { link, channel, sealed } = this.#options;
-    if (!link.isUp) return;
-    this.publish(questionForPeople(this.document.name));
+    if (!this.#options.link.isUp) return;
+    const untold = [...this.#untold];
+    this.#untold.clear();
+    this.#tell(untold);
+    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
     const question = questionAbout(this.document, { mustAskBack: this.#hasLost });
     this.#hasLost = false;
-    link.publish(channel, sealed(question)).catch(() => this.#lose());
+    this.publish(question);
   }
 
   compareIfDue(now: number): void {
@@ -106,10 +111,10 @@ export class RoomChannel {
   }
 
   /** Never throws: it is called from Yjs' own events. */
-  publish(message: Uint8Array): void {
+  publish(message: Uint8Array, onLost: () => void = () => this.#lose()): void {
     const { link, channel, sealed } = this.#options;
-    if (link.isUp) link.publish(channel, sealed(message)).catch(() => this.#lose());
-    else this.#hasLost = true;
+    if (link.isUp) link.publish(channel, sealed(message)).catch(onLost);
+    else onLost();
   }
 
   /**
@@ -150,7 +155,7 @@ export class RoomChannel {
       return;
     }
     // First: who is there is then known before the room is.
-    this.publish(questionForPeople(this.document.name));
+    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
     const question = questionAbout(this.document, { mustAskBack: false });
     const heardBy = await link.publish(channel, sealed(question));
     // We hear ourselves. Answers may have come before Redis' own.
@@ -200,6 +205,17 @@ export class RoomChannel {
   #lacksSomeOf(stateVector: Uint8Array): boolean {
     const { store } = this.document;
     return [...Y.decodeStateVector(stateVector)].some(([client, end]) => end > Y.getState(store, client));
+  }
+
+  /** What these clients show, or that they are gone. */
+  #tell(clients: readonly number[]): void {
+    // Of one who left so long ago that its clock is forgotten, the others know by themselves.
+    const known = clients.filter((client) => this.document.awareness.meta.has(client));
+    if (known.length === 0) return;
+    this.publish(peopleOf(this.document, known), () => {
+      for (const client of known) if (this.#untold.size < MAX_UNTOLD) this.#untold.add(client);
+      this.#repairSoon();
+    });
   }
 
   #reply(to: string, message: Uint8Array): void {

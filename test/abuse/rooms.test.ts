@@ -38,7 +38,7 @@ test.for([0, 1, 7])(
         if (token !== "crowd") return;
         const before = asked++;
         await answer.promise;
-        for (let step = 0; step < before * steps; step++) await null;
+        for (let step = 0; step < before * steps; step++) await Promise.resolve();
       },
     };
     const server = await startComposition({ MAX_CONNECTIONS_PER_ROOM: String(SEATS) }, [backend]);

@@ -47,13 +47,10 @@ function fetched(): boolean {
   mkdirSync(parent, { recursive: true });
   const draft = mkdtempSync(join(parent, "redis-draft-"));
   try {
-    for (const name of packages) {
-      try {
-        execFileSync("apt-get", ["download", name], { cwd: draft, stdio: "ignore" });
-      } catch {
-        // Found out below, by running it.
-      }
-    }
+    // Images of containers come without the lists of packages.
+    if (!succeeds("apt-get", ["download", "redis-server"], draft)) succeeds("apt-get", ["update"], draft);
+    // One that cannot be had is found out below, by running it.
+    for (const name of packages) succeeds("apt-get", ["download", name], draft);
     const files = readdirSync(draft).filter((name) => name.endsWith(".deb"));
     for (const file of files) {
       execFileSync("dpkg", ["-x", join(draft, file), draft], { stdio: "ignore" });
@@ -65,6 +62,15 @@ function fetched(): boolean {
     return existsSync(cache);
   } finally {
     rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+function succeeds(command: string, parameters: readonly string[], cwd: string): boolean {
+  try {
+    execFileSync(command, parameters, { cwd, stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
   }
 }
 

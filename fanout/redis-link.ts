@@ -119,6 +119,8 @@ export class RedisLink {
       commandTimeout: ANSWER_TIMEOUT_MS,
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       enableOfflineQueue: false,
+      // A turn's publishes in one write. Without it an edit costs its instance 160 µs instead of 130 (20 rooms edited at once), and Redis twice as much.
+      enableAutoPipelining: true,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       autoResubscribe: false,

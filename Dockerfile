@@ -22,6 +22,7 @@ COPY package.json server.ts ./
 COPY auth auth
 COPY commands commands
 COPY extensions extensions
+COPY fanout fanout
 COPY http http
 COPY lib lib
 COPY limits limits

@@ -14,6 +14,7 @@ import { Revocations } from "./auth/revocations.ts";
 import { rightsTiming, type RightsTiming } from "./auth/rights-timing.ts";
 import { Rights } from "./auth/rights.ts";
 import { authentication } from "./extensions/authentication.ts";
+import { fanOutExtension } from "./extensions/fan-out.ts";
 import { idleUnload } from "./extensions/idle-unload.ts";
 import { lifecycleLog } from "./extensions/lifecycle-log.ts";
 import { membership } from "./extensions/membership.ts";
@@ -23,8 +24,10 @@ import { presence } from "./extensions/presence.ts";
 import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomCapacity } from "./extensions/room-capacity.ts";
 import { roomNames } from "./extensions/room-names.ts";
+import { FanOut } from "./fanout/fan-out.ts";
+import { OtherStore } from "./fanout/store-agreement.ts";
 import { forBearer } from "./http/bearer.ts";
-import { healthRoutes } from "./http/health.ts";
+import { Degraded, healthRoutes } from "./http/health.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { metricsRoutes } from "./http/metrics.ts";
 import { roomApi } from "./http/room-api.ts";
@@ -121,7 +124,35 @@ export async function startServer({
     // Tokens alone change only by being replaced.
     intervalMs: config.authMode.includes("webhook") ? config.authRecheckSeconds * 1000 : 0,
   });
-  const orders = new BackendOrders({ rights, revocations, recheck });
+  const orders: BackendOrders = new BackendOrders({
+    rights,
+    revocations,
+    recheck,
+    announce: (order) => fanOut?.handOn(order),
+  });
+
+  // The other instances, where there are any.
+  const { redisUrl } = config;
+  const fanOut: FanOut | null =
+    redisUrl === null
+      ? null
+      : new FanOut({
+          ...config,
+          redisUrl,
+          identity: await store.identity(),
+          log,
+          saves: () => !journal.isBehind,
+          append: (room, update) => persist.append(room, update),
+          storedBytes: (room) => persist.storedBytes(room),
+          onBroken: (document, failure) => {
+            log.error(
+              { event: "room-broken", room: document.name, err: failure },
+              `🚑 An edit from another instance broke ${document.name}; it is loaded again from what is saved`,
+            );
+            rooms.discard(document, () => closeReasons.roomReloaded);
+          },
+          onOrder: (order) => orders.obey(order),
+        });
 
   // What this server adds to Hocuspocus, in the order in which a connection meets it.
   const guard = new Guard({ log });
@@ -132,6 +163,7 @@ export async function startServer({
     log,
     hold,
     maxDocumentBytes: config.maxDocumentBytes,
+    isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
   });
   const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold });
   const rooms: Rooms = new Rooms({
@@ -158,6 +190,7 @@ export async function startServer({
           },
         }),
         persist,
+        ...(fanOut ? [fanOutExtension(fanOut)] : []),
         noEcho(),
         membership(),
         presence(),
@@ -193,6 +226,13 @@ export async function startServer({
               if (journal.trouble) throw journal.trouble;
               await store.check();
             },
+            ...(fanOut && {
+              // Whoever is sent here is served: without Redis nobody is, with this part a reason to send people elsewhere.
+              redis: async () => {
+                if (fanOut.trouble instanceof OtherStore) throw fanOut.trouble;
+                if (fanOut.trouble) throw new Degraded(fanOut.trouble.message);
+              },
+            }),
           },
         }),
         ...forBearer(config.adminToken, { ...roomApi({ rooms, orders }), ...metricsRoutes(metrics) }),
@@ -202,6 +242,7 @@ export async function startServer({
   const answer = storedAnswers({
     store,
     journal,
+    unsavedUpdates: (room) => [...journal.unsavedUpdates(room), ...(fanOut?.kept.of(room) ?? [])],
     storedBytes: (room) => persist.storedBytes(room),
     reportUnreadable: (room, rows) => persist.reportUnreadable(room, rows),
   });
@@ -213,6 +254,7 @@ export async function startServer({
     answer,
     clientIds,
     onIntroduced: (member) => states.greet(member),
+    onKnown: (room) => fanOut?.kept.takeOver({ room }),
     limit: new DocumentLimit({
       maxDocumentBytes: config.maxDocumentBytes,
       storedBytes: (room) => persist.storedBytes(room),
@@ -236,10 +278,16 @@ export async function startServer({
     whenSaved: (...parameters) => journal.whenSaved(...parameters),
     state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
   });
-  const port = await listen(httpServer, config).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
+  const port = await (async () => {
+    try {
+      await fanOut?.start();
+      return await listen(httpServer, config);
+    } catch (error) {
+      await fanOut?.stop();
+      await store.close();
+      throw error;
+    }
+  })();
   // Not awaited: an extension that never settles would keep SIGTERM waiting for the start to end.
   void rooms.hooks("onListen", { instance: rooms, configuration: rooms.configuration, port });
   log.info(
@@ -260,6 +308,7 @@ export async function startServer({
       await runShutdown(
         [
           { name: "close the clients", run: () => sockets.closeAll(closeReasons.restarting) },
+          { name: "save what other instances were to save", run: async () => fanOut?.leave() },
           { name: "save the last edits", run: () => journal.settled() },
           { name: "compact the rooms", run: (deadline) => persist.compactAll(deadline) },
           { name: "unload the rooms", run: async () => idle.expireAll() },

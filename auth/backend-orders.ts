@@ -4,13 +4,21 @@
  */
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Recheck } from "./recheck.ts";
-import type { Revocations } from "./revocations.ts";
+import type { Order, Revocations } from "./revocations.ts";
 import type { Rights } from "./rights.ts";
 
 export interface BackendOrdersOptions {
   readonly rights: Rights;
   readonly revocations: Revocations;
   readonly recheck: Recheck;
+  /** Hands an order of the backend on to the other instances. */
+  readonly announce?: ((order: Order) => void) | undefined;
+}
+
+export interface RecheckResult {
+  readonly connections: number;
+  readonly putOut: number;
+  readonly unanswered: number;
 }
 
 export class BackendOrders {
@@ -20,15 +28,32 @@ export class BackendOrders {
     this.#options = options;
   }
 
-  /** Puts a user out of all rooms. Returns how many connections that were. */
+  /** What the backend has ordered another instance. The answer, with its counts, is that one's. */
+  obey(order: Order): void {
+    if (order.kind === "revoke") this.#revoke(order.user);
+    else if (order.kind === "kick") this.#kick(order.room, order.user);
+    else void this.#recheck(order.user);
+  }
+
+  /** Puts a user out of all rooms. Returns how many connections that were here. */
   revoke(user: string): number {
+    this.#options.announce?.({ kind: "revoke", user });
+    return this.#revoke(user);
+  }
+
+  #revoke(user: string): number {
     const { rights, revocations } = this.#options;
     revocations.record({ kind: "revoke", user });
     return sum(rights.matching({ user }).map((right) => rights.end(right, closeReasons.accessRevoked)));
   }
 
-  /** Puts everybody, or one user, out of a room. Returns how many connections that were. */
+  /** Puts everybody, or one user, out of a room. Returns how many connections that were here. */
   kick(room: string, user?: string): number {
+    this.#options.announce?.({ kind: "kick", room, ...(user !== undefined && { user }) });
+    return this.#kick(room, user);
+  }
+
+  #kick(room: string, user?: string): number {
     const { rights, revocations } = this.#options;
     const who = { room, ...(user !== undefined && { user }) };
     revocations.record({ kind: "kick", ...who });
@@ -39,9 +64,12 @@ export class BackendOrders {
    * Asks the backend about a user's rooms now, and resolves when it has answered. Counts connections: those asked about, those put out for
    * it, and those about which there was no answer.
    */
-  async recheck(
-    user: string,
-  ): Promise<{ readonly connections: number; readonly putOut: number; readonly unanswered: number }> {
+  async recheck(user: string): Promise<RecheckResult> {
+    this.#options.announce?.({ kind: "recheck", user });
+    return this.#recheck(user);
+  }
+
+  async #recheck(user: string): Promise<RecheckResult> {
     const { rights, revocations, recheck } = this.#options;
     // An answer that is under way may be from before whatever the backend has changed.
     revocations.record({ kind: "recheck", user });

@@ -26,6 +26,8 @@ export interface PersistenceOptions {
   /** Keeps a room in memory until the returned function is called. */
   readonly hold: (room: string) => () => void;
   readonly maxDocumentBytes: number;
+  /** Whether another instance journals an update, which came from there with this origin. It is then only counted here. */
+  readonly isElsewhere?: ((room: string, update: Uint8Array, origin: unknown) => boolean) | undefined;
 }
 
 /**
@@ -49,6 +51,8 @@ interface Growth {
 export interface Persistence extends Extension<Identity> {
   /** To be called by the journal when a room has nothing unsaved any more. */
   saved(room: string): void;
+  /** Journals an update that is in the document already, and that another instance was to journal. */
+  append(room: string, update: Uint8Array): void;
   /** Says loudly what was set aside, whoever's reading of the room found it. */
   reportUnreadable(room: string, rows: readonly UnreadableRow[]): void;
   /** How large an open room is in the store, bytes, with what was deleted since its last merge. */
@@ -68,6 +72,7 @@ export function persistence({
   log,
   hold,
   maxDocumentBytes,
+  isElsewhere,
 }: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
   const compactAfterBytes = Math.min(COMPACT_AFTER_BYTES, maxDocumentBytes * COMPACT_AFTER_SHARE);
@@ -147,11 +152,15 @@ export function persistence({
     const isFromClient = isTransactionOrigin(origin) && origin.source === "connection";
     // Never a throw from this listener: Yjs would be left with a dead document. A team's hook may have spoilt the context.
     const author = (isFromClient && (origin.connection.context as Partial<Identity>).user?.id) || "";
+    sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
+    if (!isElsewhere?.(room, update, origin)) append(room, update, author);
+  };
+
+  const append = (room: string, update: Uint8Array, author = ""): void => {
     if (!holds.has(room)) holds.set(room, hold(room));
     journal.append({ room, update, at: Date.now(), author });
     const growth = growths.get(room) ?? { rows: 0, bytes: 0 };
     growths.set(room, growth);
-    sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
     growth.rows++;
     growth.bytes += update.byteLength;
     if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= compactAfterBytes) void compact(room);
@@ -202,6 +211,7 @@ export function persistence({
       else void measure(room);
     },
 
+    append: (room, update) => append(room, update),
     storedBytes: (room) => sizes.get(room) ?? 0,
     reportUnreadable,
 

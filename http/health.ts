@@ -8,8 +8,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import manifest from "../package.json" with { type: "json" };
 import type { Routes } from "./router.ts";
 
-/** Resolves when the part works; rejects with what is wrong. */
+/** Resolves when the part works; rejects with what is wrong, with `Degraded` where the server is of use all the same. */
 export type PartCheck = () => Promise<void>;
+
+/** Worse than it should be, and no reason to send people elsewhere. Answered 200, with its message. */
+export class Degraded extends Error {
+  override readonly name = "Degraded";
+}
 
 /** Platforms give a check one to five seconds; an answer with a reason beats their time-out. */
 const CHECK_PATIENCE_MS = 800;
@@ -32,24 +37,32 @@ export function healthRoutes({ describe, checks }: HealthOptions): Routes {
     "GET /healthz": () => ({ status: 200, body: { status: "ok" } }),
     "GET /readyz": async () => {
       const states = await Promise.all(
-        Object.entries(checks).map(async ([part, check]) => [part, await stateOf(check)] as const),
+        Object.entries(checks).map(async ([part, check]) => ({ part, ...(await stateOf(check)) })),
       );
-      const ready = states.every(([, state]) => state === OK);
-      return { status: ready ? 200 : 503, body: { ready, parts: Object.fromEntries(states) } };
+      const ready = states.every(({ isUsable }) => isUsable);
+      const parts = Object.fromEntries(states.map(({ part, state }) => [part, state]));
+      return { status: ready ? 200 : 503, body: { ready, parts } };
     },
   };
 }
 
-/** `ok`, or what is wrong in a sentence. */
-async function stateOf(check: PartCheck): Promise<string> {
+interface PartState {
+  /** `ok`, or what is wrong in a sentence. */
+  readonly state: string;
+  readonly isUsable: boolean;
+}
+
+async function stateOf(check: PartCheck): Promise<PartState> {
   const patience = new AbortController();
   const tooLate = delay(CHECK_PATIENCE_MS, `no answer in ${CHECK_PATIENCE_MS} ms`, {
     signal: patience.signal,
   });
   try {
-    return await Promise.race([check().then(() => OK), tooLate]);
+    const state = await Promise.race([check().then(() => OK), tooLate]);
+    return { state, isUsable: state === OK };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    if (error instanceof Degraded) return { state: `degraded: ${error.message}`, isUsable: true };
+    return { state: error instanceof Error ? error.message : String(error), isUsable: false };
   } finally {
     patience.abort();
     tooLate.catch(() => {});

@@ -190,6 +190,21 @@ export const options = {
     // It may carry a password.
     { secret: true },
   ),
+  redisUrl: option(
+    "REDIS_URL",
+    null,
+    url("redis:", "rediss:"),
+    "`redis://…` or `rediss://…`, through which several instances with one store share their rooms; without it there is one instance",
+    // It may carry a password.
+    { secret: true },
+  ),
+  redisPrefix: option(
+    "REDIS_PREFIX",
+    "righttask",
+    // A name of the project's own, so that a Redis may serve others as well; a stock Hocuspocus on the same rooms has `hocuspocus`.
+    text.refine((value) => /^[\w.-]{1,64}$/.test(value), "must be 1 to 64 letters, digits, `_ . -`"),
+    "Begins the name of every channel and key in Redis: the same for all instances of one installation, another for each other",
+  ),
   roomIdleSeconds: option(
     "ROOM_IDLE_SECONDS",
     "60",

@@ -130,7 +130,8 @@ export class PresenceStates {
   }
 }
 
-function nextClock(last: { readonly clock: number } | undefined): number {
+/** Higher than the last, and than what anybody remembers of before. */
+export function nextClock(last: { readonly clock: number } | undefined): number {
   return Math.max((last?.clock ?? 0) + CLOCK_STEP, (Date.now() - CLOCK_EPOCH) * CLOCK_STEP);
 }
 

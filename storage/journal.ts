@@ -19,6 +19,8 @@ const COMMIT_INTERVAL_MS = 40;
 const FIRST_RETRY_MS = 100;
 /** Short enough that saving goes on within seconds of the disk's return. */
 const LONGEST_RETRY_MS = 5000;
+/** A commit that takes longer than the slowest that are fine: other instances then save what was written here. */
+const LONGEST_COMMIT_MS = 2000;
 
 /** Somebody who waits for edits to be durable. */
 export interface SavedWaiter {
@@ -76,6 +78,13 @@ export class Journal {
   /** Why the last commit failed; null while commits succeed. */
   get trouble(): unknown {
     return this.#trouble;
+  }
+
+  /** Whether commits fail, or one takes as if it would. */
+  get isBehind(): boolean {
+    const isSlow =
+      this.#underWay.entries.length > 0 && performance.now() - this.#lastCommitAt > LONGEST_COMMIT_MS;
+    return this.#trouble !== null || isSlow;
   }
 
   get unsavedBytes(): number {

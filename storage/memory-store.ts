@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { checksum, sortRows, type JournalRow } from "./journal-rows.ts";
 import { mergeState } from "./merge-state.ts";
 import type { Store } from "./store.ts";
@@ -10,6 +11,7 @@ interface Room {
 /** Rooms in memory, for tests and demos: nothing survives the process. Rooms that left memory above it are kept, as in a file. */
 export function openMemoryStore(): Store {
   const rooms = new Map<string, Room>();
+  const identity = randomUUID();
   let lastSeq = 0;
 
   const roomNamed = (name: string): Room => {
@@ -42,6 +44,7 @@ export function openMemoryStore(): Store {
       return { rows: readable.length, bytes: state.byteLength, unreadable };
     },
     journaledRooms: async () => [...rooms].filter(([, room]) => room.rows.length > 0).map(([name]) => name),
+    identity: async () => identity,
     check: async () => {},
     close: async () => {
       rooms.clear();

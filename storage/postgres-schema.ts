@@ -32,6 +32,8 @@ const steps: readonly string[] = [
      reason text NOT NULL,
      set_aside_at bigint NOT NULL
    );`,
+  // What is true of the store as a whole: its `identity`. A dump carries it along: see docs/ARCHITECTURE.md for copies of a database.
+  `CREATE TABLE collab_meta (key text PRIMARY KEY, value text NOT NULL);`,
 ];
 
 const POSTGRES_SCHEMA_VERSION = steps.length;

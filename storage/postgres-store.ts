@@ -3,6 +3,7 @@
  *
  * It connects at the first request, and again whenever the connection was lost.
  */
+import { randomUUID } from "node:crypto";
 import { sortRows } from "./journal-rows.ts";
 import { mergeState } from "./merge-state.ts";
 import { insertStatements } from "./postgres-insert.ts";
@@ -76,6 +77,21 @@ export function openPostgresStore(databaseUrl: string, options: PostgresOptions 
       const db = await ready();
       const rows = await db.run((query) => query<{ name: string }>("SELECT DISTINCT name FROM journal"));
       return rows.map(({ name }) => name);
+    },
+
+    identity: async () => {
+      const db = await ready();
+      // Another instance may come first: the second statement then reads what that one has written.
+      await db.run((query) =>
+        query("INSERT INTO collab_meta (key, value) VALUES ('identity', $1) ON CONFLICT DO NOTHING", [
+          randomUUID(),
+        ]),
+      );
+      const [row] = await db.run((query) =>
+        query<{ value: string }>("SELECT value FROM collab_meta WHERE key = 'identity'"),
+      );
+      if (!row) throw new StorageError("The database has no identity");
+      return row.value;
     },
 
     check: async () => {

@@ -46,6 +46,9 @@ export function standAlone(path: string): void {
     // The copy says of itself that it is in WAL mode, as its source is. The server will turn that on again; until then the
     // file can be read from a read-only disk, and copied as a file.
     copy.pragma("journal_mode = DELETE");
+    // A store of its own from here on. Files of earlier versions have none.
+    const hasMeta = copy.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'collab_meta'").get();
+    if (hasMeta) copy.exec("DELETE FROM collab_meta WHERE key = 'identity'");
     const found = copy.pragma("quick_check", { simple: true });
     if (found !== "ok") throw new StorageError(`The copy is not sound: ${String(found)}`);
   } finally {

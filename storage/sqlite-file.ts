@@ -65,6 +65,10 @@ export interface SqliteFileOptions {
   readonly onStatement?: ((sql: string) => void) | undefined;
 }
 
+/** Two instances that start together on no file yet: the one that makes it needs so long until there is something in it. */
+const MAKING_MS = 500;
+const LOOK_AGAIN_MS = 20;
+
 /**
  * Opens, and unless it must exist creates, the file and its folder, and brings it to the current schema.
  * @throws SqliteError, StorageError or a file system error when it cannot be opened, or is seen to be damaged.
@@ -74,7 +78,7 @@ export function openSqliteFile(
   { mustExist = false, inode: expected, onFile = () => {}, onStatement }: SqliteFileOptions = {},
 ): SqliteFile {
   if (!mustExist) mkdirSync(dirname(path), { recursive: true });
-  const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+  const bytes = sizeOf(path);
   const log = `${path}-wal`;
   if (bytes === 0) {
     // SQLite takes it for a new database, and every room in it would be shown empty.
@@ -152,4 +156,14 @@ function writeAnew(db: Database.Database, path: string): number {
   rmSync(draft);
   fsync(dirname(path));
   return inode;
+}
+
+/** Undefined where there is no file, 0 where one stays empty. */
+function sizeOf(path: string): number | undefined {
+  const size = (): number | undefined => statSync(path, { throwIfNoEntry: false })?.size;
+  // Without giving way: it is a thread of its own, and nothing can be done before.
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let waitedMs = 0; size() === 0 && waitedMs < MAKING_MS; waitedMs += LOOK_AGAIN_MS)
+    Atomics.wait(clock, 0, 0, LOOK_AGAIN_MS);
+  return size();
 }

@@ -59,6 +59,9 @@ export const sqliteSchemaSteps: readonly string[] = [
   `ALTER TABLE journal ADD COLUMN name_sum INTEGER;
    UPDATE journal SET name_sum = checksum(name);
    DROP INDEX IF EXISTS journal_by_name;`,
+  // What is true of the store as a whole: its `identity`. A backup is made without it (`standAlone`), or two instances, each on a copy of
+  // its own, would take each other's for the same.
+  `CREATE TABLE collab_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);`,
 ];
 
 export const SQLITE_SCHEMA_VERSION = sqliteSchemaSteps.length;

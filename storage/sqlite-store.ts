@@ -2,6 +2,7 @@
  * Rooms in one SQLite file: the `documents` table of `@hocuspocus/extension-sqlite`, so that a stock Hocuspocus opens our file
  * and we open its, and beside it a journal of the updates since.
  */
+import { randomUUID } from "node:crypto";
 import { selectQuery, upsertQuery } from "@hocuspocus/extension-sqlite";
 import { JournalIndex, SUM_OF_OWN_ROW } from "./journal-index.ts";
 import { checksum, sortRows, type JournalRow } from "./journal-rows.ts";
@@ -50,6 +51,12 @@ export function openSqliteStore(
   );
   const deleteRow = db.prepare<[number]>("DELETE FROM journal WHERE seq = ?");
   const selectJournaled = db.prepare<[], { name: string }>("SELECT DISTINCT name FROM journal");
+  const insertIdentity = db.prepare<[string]>(
+    "INSERT OR IGNORE INTO collab_meta (key, value) VALUES ('identity', ?)",
+  );
+  const selectIdentity = db.prepare<[], { value: string }>(
+    "SELECT value FROM collab_meta WHERE key = 'identity'",
+  );
   const probe = db.prepare("SELECT 1 FROM documents LIMIT 1");
 
   const ensureFile = (): void => (role === "writer" ? file.ensureKept() : file.ensureInPlace());
@@ -129,6 +136,18 @@ export function openSqliteStore(
     },
 
     journaledRooms: async () => selectJournaled.all().map(({ name }) => name),
+
+    identity: async () => {
+      ensureFile();
+      let found = selectIdentity.get();
+      if (!found) {
+        // Another process may come first; whoever does decides for both.
+        insertIdentity.run(randomUUID());
+        found = selectIdentity.get();
+      }
+      if (!found) throw new StorageError("The file has no identity");
+      return found.value;
+    },
 
     check: async () => {
       probe.get();

@@ -17,7 +17,7 @@ export type StorageRequest =
     }
   | { readonly op: "compact"; readonly room: string }
   | { readonly op: "append"; readonly batch: Uint8Array<ArrayBuffer> }
-  | { readonly op: "journaled-rooms" | "check" | "close" };
+  | { readonly op: "journaled-rooms" | "identity" | "check" | "close" };
 
 export type StorageMessage = StorageRequest & { readonly id: number };
 
@@ -70,6 +70,8 @@ async function perform(target: Store, request: StorageRequest): Promise<unknown>
       return target.compact(request.room);
     case "journaled-rooms":
       return target.journaledRooms();
+    case "identity":
+      return target.identity();
     case "check":
       return target.check();
     case "close":

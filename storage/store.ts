@@ -1,5 +1,5 @@
 /**
- * What a place for rooms must do: six methods. Adapters (SQLite, Postgres, memory) run in storage workers; the main thread holds a
+ * What a place for rooms must do: seven methods. Adapters (SQLite, Postgres, memory) run in storage workers; the main thread holds a
  * `ThreadedStore`, which is a `Store` too, so one contract suite tests them all.
  *
  * A room's state is the merge of its snapshot and its journal. Yjs updates merge in any order and any number of times, so a
@@ -56,6 +56,8 @@ export interface Store {
   compact(room: string): Promise<Compaction>;
   /** Rooms whose journal has something to merge. */
   journaledRooms(): Promise<string[]>;
+  /** The same for all who have this store open, and for no other store: how instances find out that they share it. */
+  identity(): Promise<string>;
   /** Resolves when the store can be read and is open for writing. */
   check(): Promise<void>;
   close(): Promise<void>;

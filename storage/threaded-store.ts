@@ -45,6 +45,10 @@ export class ThreadedStore implements Store {
     return this.#writer.request<string[]>({ op: "journaled-rooms" });
   }
 
+  identity(): Promise<string> {
+    return this.#writer.request<string>({ op: "identity" }, { timeoutMs: READ_TIMEOUT_MS });
+  }
+
   check(): Promise<void> {
     return this.#writer.request<void>({ op: "check" }, { timeoutMs: READ_TIMEOUT_MS });
   }

@@ -1,6 +1,6 @@
-/** Applying a client's update to the room's document, and what has become of the document then. */
+/** Applying an update of a client or of another instance to the room's document, and what has become of the document then. */
+import type { TransactionOrigin } from "@hocuspocus/server";
 import * as Y from "yjs";
-import type { Member } from "../members/member.ts";
 
 export interface Application {
   /** What Yjs or an observer threw; y-protocols would swallow it. */
@@ -9,11 +9,10 @@ export interface Application {
   readonly isBroken: boolean;
 }
 
-export function applyUpdate(member: Member, update: Uint8Array): Application {
-  const { document } = member;
+export function applyUpdate(document: Y.Doc, update: Uint8Array, origin: TransactionOrigin): Application {
   let failure: Error | null = null;
   try {
-    Y.applyUpdate(document, update, { source: "connection", connection: member });
+    Y.applyUpdate(document, update, origin);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   }

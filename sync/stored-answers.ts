@@ -21,7 +21,9 @@ const MAX_READS = 2;
 
 export interface StoredAnswersOptions {
   readonly store: Pick<ThreadedStore, "loadSince">;
-  readonly journal: Pick<Journal, "trouble" | "unsavedUpdates">;
+  readonly journal: Pick<Journal, "trouble">;
+  /** What is in the document and not in the store, as far as is known. */
+  readonly unsavedUpdates: (room: string) => readonly Uint8Array[];
   readonly storedBytes: (room: string) => number;
   readonly reportUnreadable: (room: string, rows: readonly UnreadableRow[]) => void;
 }
@@ -29,6 +31,7 @@ export interface StoredAnswersOptions {
 export function storedAnswers({
   store,
   journal,
+  unsavedUpdates,
   storedBytes,
   reportUnreadable,
 }: StoredAnswersOptions): FirstSyncsOptions["answer"] {
@@ -44,7 +47,7 @@ export function storedAnswers({
     // The client may be gone when its turn comes.
     if (!document.hasConnection(member)) return;
     // What is applied until now has to be in the answer; what comes after it is broadcast to this client already.
-    const unsaved = journal.unsavedUpdates(document.name);
+    const unsaved = unsavedUpdates(document.name);
     const { snapshot, updates, unreadable } = await store.loadSince(document.name, stateVector);
     reportUnreadable(document.name, unreadable);
     const parts = [...(snapshot ? [snapshot] : []), ...updates, ...unsaved];

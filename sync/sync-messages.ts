@@ -13,7 +13,7 @@ import type { Member } from "../members/member.ts";
 import type { DocumentLimit } from "./document-limit.ts";
 import { FirstSyncs, type FirstSyncsOptions } from "./first-syncs.ts";
 import { StateQuestions } from "./state-questions.ts";
-import { UpdateIntake } from "./update-intake.ts";
+import { UpdateIntake, type UpdateIntakeOptions } from "./update-intake.ts";
 
 export interface SyncMessagesOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -23,6 +23,7 @@ export interface SyncMessagesOptions {
   /** A member has answered the question for its state: whatever a provider says first thing has been said. */
   readonly onIntroduced: (member: Member) => void;
   readonly limit: DocumentLimit;
+  readonly onKnown?: UpdateIntakeOptions["onKnown"];
 }
 
 export class SyncMessages implements MessageHandler {

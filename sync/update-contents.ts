@@ -77,6 +77,11 @@ export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContent
   return true;
 }
 
+/** Whether every element of the update is new to the document. Of one that only deletes it is not known: no. */
+export function isNews({ store }: Y.Doc, { structs }: UpdateContents): boolean {
+  return structs.length > 0 && structs.every(({ id }) => id.clock >= Y.getState(store, id.client));
+}
+
 /**
  * Whether the update would change nothing: what Hocuspocus asks a read-only client's first sync. It compares with a snapshot of the whole
  * document there, which takes as long as the document is large; here it takes as long as what the client says was deleted.

@@ -15,7 +15,7 @@ import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
-import { isContained, isIntegrated, readContents, type UpdateContents } from "./update-contents.ts";
+import { isContained, isIntegrated, isNews, readContents, type UpdateContents } from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -23,6 +23,11 @@ export interface UpdateIntakeOptions {
   readonly questions: StateQuestions;
   readonly clientIds: ClientIds;
   readonly limit: DocumentLimit;
+  /**
+   * What a client has brought may have been here already, from another instance that has not saved it yet; the ack that follows must wait
+   * until it is saved.
+   */
+  readonly onKnown?: ((room: string) => void) | undefined;
 }
 
 export class UpdateIntake {
@@ -42,11 +47,12 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, questions } = this.#options;
+    const { clientIds, questions, onKnown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
+    if (!isNews(document, contents)) onKnown?.(document.name);
     if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);
@@ -63,10 +69,11 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { questions } = this.#options;
+    const { questions, onKnown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
+    onKnown?.(document.name);
     if (member.readOnly) {
       if (isContained(document, contents)) acknowledge(member, questions.settle(member));
       else decline(member);
@@ -94,7 +101,10 @@ export class UpdateIntake {
 
   /** Returns whether the document is still there. */
   #apply(member: Member, update: Uint8Array, added: readonly number[]): boolean {
-    const { failure, isBroken } = applyUpdate(member, update);
+    const { failure, isBroken } = applyUpdate(member.document, update, {
+      source: "connection",
+      connection: member,
+    });
     if (isBroken) {
       this.#discard(member.document, { culprit: member, failure });
       return false;

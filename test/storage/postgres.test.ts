@@ -362,7 +362,7 @@ test("[S13] instances that start together create the tables once", async () => {
   const onStatement = (sql: string): Promise<void> | undefined =>
     sql === "BEGIN" ? bothFoundNone() : undefined;
   await Promise.all([opened(url, { onStatement }).check(), opened(url, { onStatement }).check()]);
-  expect(await postgres.query(url, "SELECT version FROM collab_schema")).toEqual([{ version: 1 }]);
+  expect(await postgres.query(url, "SELECT version FROM collab_schema")).toEqual([{ version: 2 }]);
 });
 
 test("[S13] a migration that was cut off is begun again at the next request", async () => {
@@ -384,7 +384,7 @@ test("[S13] a database that a newer version has written is refused", async () =>
   await postgres.query(url, "UPDATE collab_schema SET version = 99");
   const store = opened(url);
   await expect(store.append([new Writer().insert("room", "b")])).rejects.toThrow(
-    "The database has schema version 99, written by a newer version of this server; this one knows 1",
+    "The database has schema version 99, written by a newer version of this server; this one knows 2",
   );
   await expect(store.check()).rejects.toThrow(StorageError);
 });

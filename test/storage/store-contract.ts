@@ -107,7 +107,21 @@ export function storeContract(name: string, { durable, newPlace, open }: StoreUn
       await expect(store.check()).resolves.toBeUndefined();
     });
 
+    test("[I8] a store says the same of itself each time, and no two stores say the same", async () => {
+      const store = opened();
+      const identity = await store.identity();
+      expect(identity).toMatch(/^[\w-]{36}$/);
+      expect(await store.identity()).toBe(identity);
+      expect(await opened().identity()).not.toBe(identity);
+    });
+
     if (!durable) return;
+
+    test("[I8] all who have a store open agree on what it is, however they come together", async () => {
+      const place = newPlace();
+      const identities = await Promise.all([1, 2, 3].map(() => opened(place).identity()));
+      expect(new Set(identities).size).toBe(1);
+    });
 
     test("[S7] a store that is opened again has what was appended and compacted", async () => {
       const place = newPlace();

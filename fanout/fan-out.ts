@@ -1,0 +1,254 @@
+/**
+ * This instance among the others: the rooms that are open here, each on its channel, and what every message on Redis is for.
+ *
+ *   <prefix>:<room>            edits, presence and questions about a room
+ *   <prefix>#reply:<instance>  answers to the one who asked
+ *   <prefix>#instances         heartbeats
+ *   <prefix>#orders            orders of the backend
+ *   <prefix>#store             a key: the store that all have
+ */
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import type { Document } from "@hocuspocus/server";
+import * as decoding from "lib0/decoding";
+import type { Order } from "../auth/revocations.ts";
+import type { Log } from "../lib/log.ts";
+import { newInstanceId, seal, unseal } from "./envelope.ts";
+import { Instances } from "./instances.ts";
+import { KeptUpdates } from "./kept-updates.ts";
+import { orderIn, sealOrder } from "./orders.ts";
+import { RedisLink } from "./redis-link.ts";
+import { RoomChannel, type RoomChannelOptions } from "./room-channel.ts";
+import { announcementIn } from "./room-words.ts";
+import { OtherStore, StoreAgreement } from "./store-agreement.ts";
+
+/** A start waits this long to find out whether the store is the others'. */
+const START_PATIENCE_MS = 2000;
+
+/** How often rooms are looked through for those that want to be compared. */
+const SWEEP_MS = 250;
+
+/** About 5 ms of questions. */
+const ROOMS_A_TURN = 100;
+
+/** The lease of the store is renewed every so many heartbeats. */
+const RENEW_BEATS = 5;
+
+/** What nobody understands is logged this often: somebody else may have taken the prefix, and say a thousand things a second. */
+const COMPLAIN_EVERY_MS = 60_000;
+
+export interface FanOutOptions {
+  readonly redisUrl: string;
+  readonly redisPrefix: string;
+  /** Of the store (`Store.identity`). */
+  readonly identity: string;
+  readonly log: Log;
+  /** Whether what clients write here is committed, without delay. */
+  readonly saves: () => boolean;
+  /** Journals an update that was to be journaled elsewhere. */
+  readonly append: (room: string, update: Uint8Array) => void;
+  readonly storedBytes: (room: string) => number;
+  readonly onBroken: RoomChannelOptions["onBroken"];
+  readonly onOrder: (order: Order) => void;
+}
+
+export class FanOut {
+  readonly id = newInstanceId();
+  readonly kept: KeptUpdates;
+  readonly #options: FanOutOptions;
+  readonly #link: RedisLink;
+  readonly #instances: Instances;
+  readonly #agreement: StoreAgreement;
+  readonly #channels = new Map<string, RoomChannel>();
+  #sweeping: NodeJS.Timeout | null = null;
+  #beats = 0;
+  #isLeaving = false;
+  #complainedAt = -COMPLAIN_EVERY_MS;
+
+  constructor(options: FanOutOptions) {
+    const { redisUrl: url, redisPrefix: prefix, log, identity, saves, append } = options;
+    this.#options = options;
+    this.#agreement = new StoreAgreement({ prefix, identity });
+    this.#link = new RedisLink({
+      url,
+      log,
+      onMessage: (channel, payload) => this.#receive(channel, payload),
+      beforeUp: () => this.#renew(),
+      onUp: () => this.#comeUp(),
+    });
+    this.#instances = new Instances({
+      id: this.id,
+      prefix,
+      link: this.#link,
+      log,
+      saves,
+      onDead: (instance) => this.#bury(instance),
+      onBack: () => void this.#rejoin(),
+      onBehind: (instance) => this.kept.takeOver({ instance }),
+      onBeat: () => this.#beat(),
+    });
+    this.kept = new KeptUpdates({ saves: (instance) => this.#instances.saves(instance), append });
+  }
+
+  /**
+   * Resolves when the others can be heard, or Redis has not answered for two seconds: then the rooms are open here alone, for now.
+   * @throws OtherStore
+   */
+  async start(): Promise<void> {
+    for (const channel of [this.#instances.channel, this.#ordersChannel, this.#replyChannel(this.id)])
+      await this.#link.subscribe(channel);
+    this.#instances.start();
+    this.#sweeping = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+    this.#link.connect();
+    const deadline = performance.now() + START_PATIENCE_MS;
+    while (!this.#link.isUp && !this.#agreement.conflict && performance.now() < deadline) await delay(10);
+    if (this.#agreement.conflict) throw this.#agreement.conflict;
+  }
+
+  /** Null while it is; OtherStore where it must not be. */
+  get trouble(): Error | null {
+    if (this.#link.isUp) return null;
+    return this.#agreement.conflict ?? new Error(`Redis cannot be reached: ${this.#link.trouble}`);
+  }
+
+  /** Shares a room from now on, until its document is destroyed. Resolves when it has what the others have, or in a second. */
+  async open(document: Document): Promise<void> {
+    const { redisPrefix, storedBytes, onBroken } = this.#options;
+    const { name } = document;
+    const channel = new RoomChannel({
+      document,
+      channel: `${redisPrefix}:${name}`,
+      link: this.#link,
+      sealed: (message) => this.#seal(message),
+      replyChannel: (instance) => this.#replyChannel(instance),
+      storedBytes: () => storedBytes(name),
+      onBroken,
+    });
+    this.#channels.set(name, channel);
+    document.on("destroy", () => this.#close(channel));
+    await channel.open();
+  }
+
+  /** What an extension tells everybody in the room. */
+  announce(room: string, payload: string): void {
+    this.#channels.get(room)?.publish(announcementIn(room, payload));
+  }
+
+  /** What the backend has ordered here. */
+  handOn(order: Order): void {
+    const { log } = this.#options;
+    this.#link.publish(this.#ordersChannel, sealOrder(this.id, order)).catch((error: unknown) => {
+      // Those who are at other instances are looked at again by their re-check, or when their right ends.
+      log.warn({ event: "order-not-handed-on", kind: order.kind, err: error }, "📡 An order stays here");
+    });
+  }
+
+  /** From here on nothing is taken from the others, and what was taken is journaled here: there will be no time to see whether they do. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.kept.takeOver();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#sweeping) clearInterval(this.#sweeping);
+    await this.#instances.stop();
+    this.#link.stop();
+  }
+
+  get #ordersChannel(): string {
+    return `${this.#options.redisPrefix}#orders`;
+  }
+
+  #replyChannel(instance: string): string {
+    return `${this.#options.redisPrefix}#reply:${instance}`;
+  }
+
+  #seal(message: Uint8Array): Buffer {
+    return seal({ from: this.id, message });
+  }
+
+  /** Never throws: anybody may publish anything, and a throw here would end the process (as it does with the stock extension). */
+  #receive(channel: string, payload: Buffer): void {
+    try {
+      if (channel === this.#instances.channel) this.#instances.receive(payload);
+      else if (this.#isLeaving) return;
+      else if (channel === this.#ordersChannel) this.#receiveOrder(payload);
+      else this.#receiveWords(payload, channel === this.#replyChannel(this.id));
+    } catch (error) {
+      const now = performance.now();
+      if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
+      this.#complainedAt = now;
+      this.#options.log.warn(
+        { event: "redis-message-refused", channel, bytes: payload.byteLength, err: error },
+        "📡 A message on Redis was not understood; others like it are not logged for a minute",
+      );
+    }
+  }
+
+  #receiveOrder(payload: Buffer): void {
+    const { from, order } = orderIn(payload);
+    if (from !== this.id) this.#options.onOrder(order);
+  }
+
+  #receiveWords(payload: Buffer, isForUs: boolean): void {
+    const { from, message } = unseal(payload);
+    if (from === this.id) return;
+    this.#instances.met(from);
+    const decoder = decoding.createDecoder(message);
+    // Not open here, or not any more.
+    const channel = this.#channels.get(decoding.readVarString(decoder));
+    channel?.receive(decoder, { from, isForUs });
+  }
+
+  async #renew(): Promise<void> {
+    const isNews = !this.#agreement.conflict;
+    try {
+      await this.#agreement.renew(this.#link);
+    } catch (error) {
+      if (error instanceof OtherStore && isNews)
+        this.#options.log.error({ event: "other-store", err: error }, `📡 ${error.message}`);
+      throw error;
+    }
+  }
+
+  #comeUp(): void {
+    this.#instances.begin();
+    void this.#rejoin();
+  }
+
+  /** All rooms, in steps: ten thousand at once would take the event loop half a second. What is lost on the way is repaired by the rooms. */
+  async #rejoin(): Promise<void> {
+    let done = 0;
+    for (const channel of this.#channels.values()) {
+      channel.rejoin();
+      if (++done % ROOMS_A_TURN === 0) await nextTurn();
+    }
+  }
+
+  #beat(): void {
+    this.kept.sweep();
+    if (++this.#beats % RENEW_BEATS !== 0 || !this.#link.isUp) return;
+    this.#renew().catch((error: unknown) => {
+      if (error instanceof OtherStore) this.#link.restart(error.message);
+    });
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const channel of this.#channels.values()) channel.compareIfDue(now);
+  }
+
+  #bury(instance: string): void {
+    this.kept.takeOver({ instance });
+    for (const channel of this.#channels.values()) channel.people.removeAllOf(instance);
+  }
+
+  #close(channel: RoomChannel): void {
+    const { name } = channel.document;
+    // Perhaps the room has been opened again meanwhile, on the same channel.
+    if (this.#channels.get(name) !== channel) return;
+    this.#channels.delete(name);
+    this.#link.unsubscribe(`${this.#options.redisPrefix}:${name}`);
+    // Nobody would look after it any more, and whoever opens the room next reads the store.
+    this.kept.takeOver({ room: name });
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Edits that another instance has taken from its clients and is about to commit, kept until it must have done so. Nobody was told that they
+ * are saved, but clients here may build on them, and are told so of their own: if that instance ends first, they are appended here. Twice is
+ * once (Yjs), so whoever is in doubt appends.
+ */
+import { peerOf } from "./peer-origin.ts";
+
+/**
+ * Longer than it takes to find out that an instance is dead (5 s), or that it does not get its edits committed (`Journal.isBehind`), and
+ * what it needs for a commit on a bad day.
+ */
+const KEEP_MS = 10_000;
+
+/** Beyond, edits go into the journal at once, which costs a row for each instance. */
+const MAX_KEPT_BYTES = 64 * 1024 * 1024;
+
+interface Kept {
+  readonly instance: string;
+  readonly update: Uint8Array;
+  /** `performance.now()` */
+  readonly since: number;
+}
+
+export interface KeptUpdatesOptions {
+  /** Whether this instance commits what its clients write, into our store, as far as is known. */
+  readonly saves: (instance: string) => boolean;
+  readonly append: (room: string, update: Uint8Array) => void;
+}
+
+export class KeptUpdates {
+  readonly #options: KeptUpdatesOptions;
+  readonly #rooms = new Map<string, Kept[]>();
+  #bytes = 0;
+
+  constructor(options: KeptUpdatesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether another instance journals what came with this origin; it is then kept here. */
+  keeps(room: string, update: Uint8Array, origin: unknown): boolean {
+    const instance = peerOf(origin);
+    if (instance === null || !this.#options.saves(instance)) return false;
+    if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
+    this.#bytes += update.byteLength;
+    const kept = { instance, update, since: performance.now() };
+    const others = this.#rooms.get(room);
+    if (others) others.push(kept);
+    else this.#rooms.set(room, [kept]);
+    return true;
+  }
+
+  /** What may be in the document and not in the store. */
+  of(room: string): readonly Uint8Array[] {
+    return this.#rooms.get(room)?.map(({ update }) => update) ?? [];
+  }
+
+  /** Appends everything, or what is of one room, or what came from one instance. */
+  takeOver({ room, instance }: { readonly room?: string; readonly instance?: string } = {}): void {
+    for (const name of room === undefined ? [...this.#rooms.keys()] : [room])
+      for (const { update } of this.#remove(name, (kept) => !instance || kept.instance === instance))
+        this.#options.append(name, update);
+  }
+
+  /** Lets go of what is committed by now. */
+  sweep(): void {
+    const until = performance.now() - KEEP_MS;
+    for (const room of this.#rooms.keys()) this.#remove(room, ({ since }) => since < until);
+  }
+
+  #remove(room: string, isMeant: (kept: Kept) => boolean): Kept[] {
+    const removed: Kept[] = [];
+    const left: Kept[] = [];
+    for (const kept of this.#rooms.get(room) ?? []) (isMeant(kept) ? removed : left).push(kept);
+    if (removed.length === 0) return removed;
+    if (left.length > 0) this.#rooms.set(room, left);
+    else this.#rooms.delete(room);
+    for (const { update } of removed) this.#bytes -= update.byteLength;
+    return removed;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The people of one room who are at other instances: whose word counts about each of them, and that they go with their instance.
+ *
+ * About its people an instance is believed whatever the clock, because what it says comes in order: clocks here may have been raised
+ * meanwhile (`PresenceStates.greet`). About somebody else's it is believed only if its clock is newer than all before it: they have moved.
+ * That somebody is gone is believed of their instance alone; a stock one says it of everybody whom it has not heard of for 30 s.
+ */
+import type { Document } from "@hocuspocus/server";
+import * as encoding from "lib0/encoding";
+import { applyAwarenessUpdate, removeAwarenessStates } from "y-protocols/awareness";
+import { isRemoval, readAwarenessUpdate } from "../presence/awareness-update.ts";
+import { nextClock } from "../presence/presence-states.ts";
+import { peerOf, peerOrigin } from "./peer-origin.ts";
+
+interface Remote {
+  readonly instance: string;
+  /** As its instance said it last. */
+  readonly clock: number;
+}
+
+interface Change {
+  readonly added: readonly number[];
+  readonly updated: readonly number[];
+  readonly removed: readonly number[];
+}
+
+export class RemotePeople {
+  readonly #document: Document;
+  readonly #remotes = new Map<number, Remote>();
+
+  constructor(document: Document) {
+    this.#document = document;
+  }
+
+  /** Clients that are seen in the room and are here. */
+  here(): number[] {
+    const { states, clientID } = this.#document.awareness;
+    return [...states.keys()].filter((client) => client !== clientID && !this.#remotes.has(client));
+  }
+
+  /** Of a change of presence, the clients about whom the other instances are to be told: not those they have told us about. */
+  changedHere({ added, updated, removed }: Change, origin: unknown): number[] {
+    if (peerOf(origin) !== null) return [];
+    // Here from now on, if they were elsewhere before.
+    for (const client of [...added, ...updated]) this.#remotes.delete(client);
+    const gone = removed.filter((client) => !this.#remotes.delete(client));
+    return [...added, ...updated, ...gone].filter((client) => client !== this.#document.awareness.clientID);
+  }
+
+  /** @throws Error when it is no awareness update. */
+  receive(update: Uint8Array, instance: string): void {
+    const { awareness, connections } = this.#document;
+    const taken: { readonly client: number; readonly clock: number; readonly state: Uint8Array }[] = [];
+    for (const entry of readAwarenessUpdate(update)) {
+      const { client, clock, start, end } = entry;
+      if (client === awareness.clientID) continue;
+      const meta = awareness.meta.get(client);
+      const remote = this.#remotes.get(client);
+      const isOwner = remote?.instance === instance;
+      const isNewer = clock > (meta?.clock ?? -1);
+      if (isRemoval(update, entry)) {
+        if (!isOwner) continue;
+        this.#remotes.delete(client);
+      } else {
+        if (isOwner ? clock <= remote.clock : awareness.states.has(client) && !isNewer) continue;
+        this.#remotes.set(client, { instance, clock });
+        // Somebody who was here and has come back elsewhere: the end of the old connection is not theirs.
+        if (!remote) for (const { clients } of connections.values()) clients.delete(client);
+      }
+      taken.push({ client, clock: isNewer ? clock : nextClock(meta), state: update.subarray(start, end) });
+    }
+    if (taken.length === 0) return;
+    const accepted = encoding.encode((encoder) => {
+      encoding.writeVarUint(encoder, taken.length);
+      for (const { client, clock, state } of taken) {
+        encoding.writeVarUint(encoder, client);
+        encoding.writeVarUint(encoder, clock);
+        encoding.writeVarUint8Array(encoder, state);
+      }
+    });
+    applyAwarenessUpdate(awareness, accepted, peerOrigin(instance));
+  }
+
+  /** Nobody is there any more. */
+  removeAllOf(instance: string): void {
+    const clients = [...this.#remotes].flatMap(([client, remote]) =>
+      remote.instance === instance ? [client] : [],
+    );
+    for (const client of clients) this.#remotes.delete(client);
+    if (clients.length > 0) removeAwarenessStates(this.#document.awareness, clients, peerOrigin(instance));
+  }
+}

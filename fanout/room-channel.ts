@@ -1,0 +1,240 @@
+/**
+ * One room on Redis, `<prefix>:<room>`: what happens to it here is said there once, and what is said there happens to it here. What came
+ * from there is never said again, which is what makes loops impossible.
+ *
+ * A publish may be lost, and nobody hears of it. So the room is compared with the others' when it is loaded, when Redis comes back, when
+ * something turns out to be missing, and every now and then.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { MessageType, type Document } from "@hocuspocus/server";
+import * as decoding from "lib0/decoding";
+import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
+import * as Y from "yjs";
+import { applyUpdate } from "../sync/application.ts";
+import { nestsTooDeeply } from "../sync/nesting.ts";
+import { readContents } from "../sync/update-contents.ts";
+import { isOurs } from "./envelope.ts";
+import { peerOf, peerOrigin } from "./peer-origin.ts";
+import type { RedisLink } from "./redis-link.ts";
+import { RemotePeople } from "./remote-people.ts";
+import {
+  editOf,
+  peopleOf,
+  questionAbout,
+  questionBack,
+  questionForPeople,
+  stateBeyond,
+} from "./room-words.ts";
+
+/** How long a room waits at its load for the newest from elsewhere: as long as a crash there may keep it from being opened. */
+const LOAD_PATIENCE_MS = 1000;
+
+/** Comparing walks over the whole document at each instance, so large rooms are compared more rarely: a minute for each so many bytes. */
+const COMPARE_EVERY_MS = 60_000;
+const COMPARE_BYTES = 256 * 1024;
+
+/** After something was lost or is missing. Several at once are one. */
+const REPAIR_AFTER_MS = 500;
+
+/** Who left while Redis was away longer than 30 s is gone at the other instances anyway. */
+const MAX_UNTOLD = 1000;
+
+export interface RoomChannelOptions {
+  readonly document: Document;
+  readonly channel: string;
+  readonly link: RedisLink;
+  /** Puts a message about this room into an envelope. */
+  readonly sealed: (message: Uint8Array) => Buffer;
+  readonly replyChannel: (instance: string) => string;
+  readonly storedBytes: () => number;
+  /** An edit from elsewhere has broken the document. */
+  readonly onBroken: (document: Document, failure: Error | null) => void;
+}
+
+export class RoomChannel {
+  readonly document: Document;
+  readonly people: RemotePeople;
+  readonly #options: RoomChannelOptions;
+  /** `performance.now()` of the next comparison. */
+  #compareAt: number;
+  /** Something that was to be published was not. */
+  #hasLost = false;
+  /** Clients whose last change was not published. */
+  readonly #untold = new Set<number>();
+  #awaited = 0;
+  #answered = Promise.withResolvers<void>();
+
+  constructor(options: RoomChannelOptions) {
+    const { document } = options;
+    this.document = document;
+    this.people = new RemotePeople(document);
+    this.#options = options;
+    this.#compareAt = this.#nextComparison();
+    document.on("update", (update: Uint8Array, origin: unknown) => {
+      if (peerOf(origin) === null) this.publish(editOf(document.name, update));
+    });
+    document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
+      this.#tell(this.people.changedHere(change, origin));
+    });
+  }
+
+  /** Resolves when the document has what the other instances have, or in a second. Never rejects. */
+  async open(): Promise<void> {
+    const patience = new AbortController();
+    const tooLate = delay(LOAD_PATIENCE_MS, undefined, { signal: patience.signal });
+    await Promise.race([this.#join(), tooLate]).catch(() => this.#repairSoon());
+    patience.abort();
+    tooLate.catch(() => {});
+  }
+
+  /** Redis, or another instance, is there again, perhaps after a long time. */
+  rejoin(): void {
+    this.#tell(this.people.here());
+    this.compare();
+  }
+
+  /** What this instance has and the others lack, and the other way round, is sent. */
+  compare(): void {
+    this.#compareAt = this.#nextComparison();
+    if (!this.#options.link.isUp) return;
+    const untold = [...this.#untold];
+    this.#untold.clear();
+    this.#tell(untold);
+    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
+    const question = questionAbout(this.document, { mustAskBack: this.#hasLost });
+    this.#hasLost = false;
+    this.publish(question);
+  }
+
+  compareIfDue(now: number): void {
+    if (now >= this.#compareAt) this.compare();
+  }
+
+  /** Never throws: it is called from Yjs' own events. */
+  publish(message: Uint8Array, onLost: () => void = () => this.#lose()): void {
+    const { link, channel, sealed } = this.#options;
+    if (link.isUp) link.publish(channel, sealed(message)).catch(onLost);
+    else onLost();
+  }
+
+  /**
+   * @param decoder behind the room's name.
+   * @throws Error when the message does not decode.
+   */
+  receive(
+    decoder: decoding.Decoder,
+    { from, isForUs }: { readonly from: string; readonly isForUs: boolean },
+  ): void {
+    const type: number = decoding.readVarUint(decoder);
+    switch (type) {
+      case MessageType.Sync:
+      case MessageType.SyncReply:
+        this.#receiveSync(decoder, { from, isForUs, mayAskBack: type === MessageType.Sync });
+        break;
+      case MessageType.Awareness:
+        this.people.receive(decoding.readVarUint8Array(decoder), from);
+        break;
+      case MessageType.QueryAwareness: {
+        const here = this.people.here();
+        if (here.length > 0) this.#reply(from, peopleOf(this.document, here));
+        break;
+      }
+      case MessageType.BroadcastStateless:
+        this.document.relayStateless(decoding.readVarString(decoder));
+        break;
+      default:
+        throw new Error(`A message of type ${type}`);
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { link, channel, sealed } = this.#options;
+    await link.subscribe(channel);
+    if (!link.isUp) {
+      this.#repairSoon();
+      return;
+    }
+    // First: who is there is then known before the room is.
+    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
+    const question = questionAbout(this.document, { mustAskBack: false });
+    const heardBy = await link.publish(channel, sealed(question));
+    // We hear ourselves. Answers may have come before Redis' own.
+    this.#awaited += heardBy - 1;
+    if (this.#awaited > 0) await this.#answered.promise;
+  }
+
+  #receiveSync(
+    decoder: decoding.Decoder,
+    {
+      from,
+      isForUs,
+      mayAskBack,
+    }: { readonly from: string; readonly isForUs: boolean; readonly mayAskBack: boolean },
+  ): void {
+    const type = decoding.readVarUint(decoder);
+    const payload = decoding.readVarUint8Array(decoder);
+    switch (type) {
+      case messageYjsSyncStep1:
+        this.#reply(from, stateBeyond(this.document, payload));
+        // A deletion does not show in what a stock instance says to have, and it is all that it ever says.
+        if (mayAskBack && (!isOurs(from) || decoding.hasContent(decoder) || this.#lacksSomeOf(payload)))
+          this.#reply(from, questionBack(this.document));
+        break;
+      case messageYjsSyncStep2:
+      case messageYjsUpdate:
+        this.#apply(payload, from);
+        if (isForUs && type === messageYjsSyncStep2 && --this.#awaited === 0) this.#answered.resolve();
+        break;
+      default:
+        throw new Error(`A sync message of type ${type}`);
+    }
+  }
+
+  /** @throws Error when it is no update. */
+  #apply(update: Uint8Array, from: string): void {
+    const { document } = this;
+    // Read before it is applied: one that is cut off would be applied as far as it goes.
+    if (nestsTooDeeply(document, readContents(update))) throw new Error("Shared types nested too deeply");
+    const before = document.store.pendingStructs;
+    const { failure, isBroken } = applyUpdate(document, update, peerOrigin(from));
+    if (isBroken) this.#options.onBroken(document, failure);
+    else if (failure) throw failure;
+    else if (document.store.pendingStructs !== before) this.#repairSoon();
+  }
+
+  #lacksSomeOf(stateVector: Uint8Array): boolean {
+    const { store } = this.document;
+    return [...Y.decodeStateVector(stateVector)].some(([client, end]) => end > Y.getState(store, client));
+  }
+
+  /** What these clients show, or that they are gone. */
+  #tell(clients: readonly number[]): void {
+    // Of one who left so long ago that its clock is forgotten, the others know by themselves.
+    const known = clients.filter((client) => this.document.awareness.meta.has(client));
+    if (known.length === 0) return;
+    this.publish(peopleOf(this.document, known), () => {
+      for (const client of known) if (this.#untold.size < MAX_UNTOLD) this.#untold.add(client);
+      this.#repairSoon();
+    });
+  }
+
+  #reply(to: string, message: Uint8Array): void {
+    const { link, replyChannel, sealed } = this.#options;
+    // Whoever asked asks again.
+    link.publish(replyChannel(to), sealed(message)).catch(() => {});
+  }
+
+  #lose(): void {
+    this.#hasLost = true;
+    this.#repairSoon();
+  }
+
+  #repairSoon(): void {
+    this.#compareAt = Math.min(this.#compareAt, performance.now() + REPAIR_AFTER_MS);
+  }
+
+  #nextComparison(): number {
+    const every = COMPARE_EVERY_MS * (1 + this.#options.storedBytes() / COMPARE_BYTES);
+    return performance.now() + every * (0.5 + Math.random());
+  }
+}

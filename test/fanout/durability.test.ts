@@ -1,0 +1,152 @@
+/** What is saved where, when rooms are open at two instances, and what is left when one of them ends. */
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { inDatabase } from "../faults/damage.ts";
+import { connect } from "../support/client.ts";
+import { startCluster } from "../support/instances.ts";
+import { lockStore } from "../support/locked-store.ts";
+import { tokenOf } from "../support/presence.ts";
+import { describeWithRedis } from "../support/redis.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import { storedText } from "../support/stored-room.ts";
+import { until } from "../support/until.ts";
+
+describeWithRedis("durability across instances", (redis) => {
+  const room = (server: ServerProcess, user: string) => ({
+    url: server.url,
+    name: "room",
+    token: tokenOf(user),
+  });
+
+  /** Ana has written at the first instance, which cannot commit; Ben has it at the second. */
+  async function uncommitted(env: Readonly<Record<string, string>> = {}) {
+    const cluster = await startCluster(redis, env);
+    const [one, two] = cluster.servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    const release = lockStore(cluster.path);
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "a");
+    return { ...cluster, one, two, ana, ben, release };
+  }
+
+  const stored = (url: string, expected: string, timeoutMs = 10_000): Promise<unknown> =>
+    until(`${expected} stored`, async () => (await storedText(url, "room")) === expected, { timeoutMs });
+
+  test("[I5] an edit is journaled by the instance that it was made at, and by no other", async () => {
+    const { servers, path } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    for (let i = 0; i < 10; i++) ana.text.insert(i, "a");
+    await until("shared", () => ben.content.length === 10);
+    ben.text.insert(0, "b");
+    await Promise.all([ana.saved(), ben.saved()]);
+    const authors = inDatabase(path, (db) =>
+      db.prepare("SELECT author, count(*) FROM journal GROUP BY author ORDER BY author").raw().all(),
+    );
+    expect(authors).toEqual([
+      ["ana", 10],
+      ["ben", 1],
+    ]);
+  });
+
+  test("[I5] what others built on is not lost with an instance that ends before it has committed it", async () => {
+    const { one, two, ana, ben, release, databaseUrl } = await uncommitted();
+    ben.text.insert(1, "b");
+    // Nobody brings it again.
+    ana.leave();
+    await one.ended("SIGKILL");
+    release();
+    await ben.saved();
+    await stored(databaseUrl, "ab");
+    await two.ended("SIGKILL");
+    expect(await storedText(databaseUrl, "room")).toBe("ab");
+  });
+
+  test("[I5] nor where it is there and cannot commit, and only then its author is told", async () => {
+    const { servers, databaseUrl } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    // Every write of this process to a file fails.
+    const limitFiles = (bytes: string): unknown =>
+      execFileSync("prlimit", ["--pid", `${one.pid}`, `--fsize=${bytes}:`]);
+    limitFiles("1");
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "a");
+    await stored(databaseUrl, "a");
+    expect(ana.provider.hasUnsyncedChanges).toBe(true);
+    expect(two.events("instance").map(({ is }) => is)).toEqual(["there"]);
+    limitFiles("unlimited");
+    await ana.saved();
+  });
+
+  test("[I5] a room that unloads leaves nothing behind that its origin may not have committed", async () => {
+    const { one, two, ben, release, databaseUrl } = await uncommitted({ ROOM_IDLE_SECONDS: "0" });
+    // Not dead for the other one yet.
+    one.kill("SIGSTOP");
+    release();
+    ben.leave();
+    await two.logged("unloaded", ({ event }) => event === "room-unloaded");
+    await stored(databaseUrl, "a", 2500);
+  });
+
+  test("[I5] nor does an instance that stops", async () => {
+    const { one, two, release, databaseUrl } = await uncommitted();
+    one.kill("SIGSTOP");
+    release();
+    expect((await two.ended("SIGTERM")).code).toBe(0);
+    expect(await storedText(databaseUrl, "room")).toBe("a");
+  });
+
+  test("[I5] who comes back with an edit that is there already is told that it is saved when it is", async () => {
+    const { one, two, ana, release, databaseUrl } = await uncommitted();
+    await one.ended("SIGKILL");
+    const again = connect({ ...room(two, "ana"), document: ana.doc });
+    ana.leave();
+    const whenSaved = again.saved().then(() => storedText(databaseUrl, "room"));
+    await again.synced();
+    await connect(room(two, "cleo")).synced();
+    release();
+    expect(await whenSaved).toBe("a");
+  });
+
+  test("[I3] a room that is open elsewhere opens with what was written there last", async () => {
+    const { servers, path } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    // Not in the store.
+    lockStore(path);
+    ana.text.insert(0, "newest");
+    const ben = await connect(room(two, "ben")).synced();
+    expect(ben.content).toBe("newest");
+  });
+
+  test("[I3] so does a large room, which is answered from the store", async () => {
+    const { servers, path } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    ana.text.insert(0, "x".repeat(600_000));
+    await ana.saved();
+    const ben = await connect(room(two, "ben")).synced();
+    lockStore(path);
+    ana.text.insert(0, "newest");
+    await until("shared", () => ben.content.startsWith("newest"));
+    const cleo = await connect(room(two, "cleo")).synced();
+    expect(cleo.content).toBe(ben.content);
+  });
+
+  test("[I3] an instance that does not answer keeps no room from being opened", async () => {
+    const { servers } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    ana.text.insert(0, "saved");
+    await ana.saved();
+    one.kill("SIGSTOP");
+    const startedAt = performance.now();
+    const ben = await connect(room(two, "ben")).synced();
+    expect(ben.content).toBe("saved");
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+  });
+});

@@ -14,9 +14,9 @@ const YOUNG_MS = 2000;
 export function boundPlainConnections(httpServer: Server): void {
   /** By address, the oldest first, with the time of their opening, ms. */
   const connections = new Map<string, Map<Socket, number>>();
-  // Asked for again at the end: a socket that is closed has no address any more.
   let count = 0;
 
+  /** A socket that is closed has no address any more. */
   const addressOf = new WeakMap<object, string>();
 
   const forget = (socket: Socket): void => {

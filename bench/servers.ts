@@ -20,7 +20,7 @@ const LIMITS = [
 ];
 const NO_LIMIT = "100000";
 
-interface Peer {
+export interface Peer {
   protocol: ProtocolName;
   args: (database: string) => string[];
   env: (database: string) => Record<string, string>;
@@ -64,12 +64,18 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  database: string;
+  isInspected: boolean;
+}
+
 /** Throws an Error with the server's last lines of output if it does not listen in time. */
-export async function startServer(
-  name: PeerName,
-  { database, isInspected }: { database: string; isInspected: boolean },
-): Promise<RunningServer> {
-  const peer = peers[name];
+export async function startServer(name: PeerName, options: StartOptions): Promise<RunningServer> {
+  return startPeer(peers[name], options);
+}
+
+/** As `startServer`. */
+export async function startPeer(peer: Peer, { database, isInspected }: StartOptions): Promise<RunningServer> {
   const flags = isInspected ? ["--inspect=127.0.0.1:0"] : [];
   // A clean environment: whatever the shell has set for development must not change what is measured.
   const child = spawn(process.execPath, [...flags, ...peer.args(database)], {
@@ -90,7 +96,8 @@ export async function startServer(
     };
   } catch (error) {
     await stopChild(child);
-    throw new Error(`${name} did not start\n${output.join("\n")}`, { cause: error });
+    const [file] = peer.args(database);
+    throw new Error(`${file} did not start\n${output.join("\n")}`, { cause: error });
   }
 }
 

@@ -27,7 +27,7 @@ export interface Protocol {
   /** Path of the WebSocket URL for this room. */
   path(room: string): string;
   /** First message after the socket opened. */
-  opening(room: string): Uint8Array;
+  opening(room: string, token?: string): Uint8Array;
   /** Answer to "authenticated". */
   syncStep1(room: string): Uint8Array;
   update(room: string, update: Uint8Array): Uint8Array;
@@ -40,10 +40,10 @@ export interface Protocol {
 const hocuspocus: Protocol = {
   acknowledges: true,
   path: () => "/",
-  opening: (room) =>
+  opening: (room, token = "bench") =>
     frame(room, MessageType.Auth, (encoder) => {
       encoding.writeVarUint(encoder, AuthType.Token);
-      encoding.writeVarString(encoder, "bench");
+      encoding.writeVarString(encoder, token);
       encoding.writeVarString(encoder, PROVIDER_VERSION);
     }),
   syncStep1: (room) => frame(room, MessageType.Sync, writeSyncStep1),

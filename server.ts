@@ -47,6 +47,7 @@ import { MemberMessages, type MessageHandler } from "./members/member-messages.t
 import manifest from "./package.json" with { type: "json" };
 import { AwarenessMessages } from "./presence/awareness-messages.ts";
 import { awarenessQueries } from "./presence/awareness-queries.ts";
+import { renewalTiming, type RenewalTiming } from "./presence/renewal-timing.ts";
 import { PresenceStates } from "./presence/presence-states.ts";
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
@@ -77,6 +78,8 @@ export interface StartOptions {
   readonly heartbeat?: Heartbeat;
   /** The same for tokens and re-checks. */
   readonly timing?: RightsTiming;
+  /** The same for presence. */
+  readonly presenceTiming?: RenewalTiming;
 }
 
 /** Starts a server. @throws when the store cannot be opened or the port cannot be had. */
@@ -86,6 +89,7 @@ export async function startServer({
   extensions = [],
   heartbeat = new Heartbeat(),
   timing = rightsTiming,
+  presenceTiming = renewalTiming,
 }: StartOptions): Promise<RunningServer> {
   let stopping = false;
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
@@ -165,6 +169,8 @@ export async function startServer({
     maxDocumentBytes: config.maxDocumentBytes,
     isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
   });
+  const clientIds = new ClientIds();
+  const states = new PresenceStates({ clientIds });
   const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold });
   const rooms: Rooms = new Rooms({
     guard,
@@ -193,7 +199,7 @@ export async function startServer({
         ...(fanOut ? [fanOutExtension(fanOut)] : []),
         noEcho(),
         membership(),
-        presence(),
+        presence({ ...presenceTiming, states, documents: () => rooms.documents.values() }),
         idle,
         lifecycleLog({ log }),
         ...extensions,
@@ -246,8 +252,6 @@ export async function startServer({
     storedBytes: (room) => persist.storedBytes(room),
     reportUnreadable: (room, rows) => persist.reportUnreadable(room, rows),
   });
-  const clientIds = new ClientIds();
-  const states = new PresenceStates({ clientIds });
   const sync: SyncMessages = new SyncMessages({
     rooms,
     log,

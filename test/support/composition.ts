@@ -13,7 +13,7 @@ export interface Composition extends RunningServer {
 export async function startComposition(
   env: Readonly<Record<string, string>> = {},
   extensions: StartOptions["extensions"] = [],
-  options: Pick<StartOptions, "heartbeat" | "timing"> = {},
+  options: Pick<StartOptions, "heartbeat" | "timing" | "presenceTiming"> = {},
 ): Promise<Composition> {
   const config = readConfig({
     PORT: "0",

@@ -34,10 +34,12 @@ import { roomApi } from "./http/room-api.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
 import type { Config } from "./lib/config.ts";
+import { Drain } from "./lib/drain.ts";
 import { Guard } from "./lib/guard.ts";
 import type { Identity } from "./lib/identity.ts";
 import type { Log } from "./lib/log.ts";
 import { Metrics } from "./lib/metrics.ts";
+import type { StopOptions } from "./lib/process-events.ts";
 import { Rooms } from "./lib/rooms.ts";
 import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
@@ -66,7 +68,7 @@ export interface RunningServer {
   /** What clients that are there use up of what is limited for all together. */
   readonly usage: () => Usage;
   /** Resolves with the exit code: 0, or 1 when something could not be saved in time. */
-  stop(): Promise<number>;
+  stop(options?: StopOptions): Promise<number>;
 }
 
 export interface StartOptions {
@@ -91,7 +93,10 @@ export async function startServer({
   timing = rightsTiming,
   presenceTiming = renewalTiming,
 }: StartOptions): Promise<RunningServer> {
-  let stopping = false;
+  const drain = new Drain({
+    deadlineMs: config.shutdownSeconds * 1000,
+    isOneOfSeveral: config.redisUrl !== null,
+  });
   for (const warning of config.warnings) log.warn({ event: "insecure-default" }, warning);
 
   // Storage: a worker thread with the store, and the journal that feeds it.
@@ -185,7 +190,7 @@ export async function startServer({
         ...(config.logLevel === "trace"
           ? [new Logger({ log: (line: string) => log.trace({ event: "hook" }, line) })]
           : []),
-        refuseWhileStopping({ isStopping: () => stopping }),
+        refuseWhileStopping({ isStopping: () => drain.isSendingAway }),
         roomNames({ pattern: config.roomNamePattern }),
         authentication({ admit, rights, revocations, recheck, timing, log }),
         roomCapacity({
@@ -225,9 +230,7 @@ export async function startServer({
         ...healthRoutes({
           describe: () => ({ rooms: rooms.getDocumentsCount(), connections: sockets.connections }),
           checks: {
-            server: async () => {
-              if (stopping) throw new Error("stopping");
-            },
+            server: drain.check,
             storage: async () => {
               if (journal.trouble) throw journal.trouble;
               await store.check();
@@ -280,7 +283,7 @@ export async function startServer({
     log,
     heartbeat,
     whenSaved: (...parameters) => journal.whenSaved(...parameters),
-    state: () => ({ stopping, storageTrouble: journal.trouble !== null }),
+    state: () => ({ stopping: drain.hasBegun, storageTrouble: journal.trouble !== null }),
   });
   const port = await (async () => {
     try {
@@ -306,12 +309,14 @@ export async function startServer({
     guard,
     metrics,
     usage: () => sockets.usage,
-    async stop() {
-      stopping = true;
-      log.info({ event: "stopping", connections: sockets.connections }, "🛑 Stopping");
+    async stop({ inHaste = false } = {}) {
+      const { connections } = sockets;
+      const plan = drain.begin({ connections, inHaste });
+      log.info({ event: "stopping", connections, ...plan }, "🛑 Stopping");
       await runShutdown(
         [
-          { name: "close the clients", run: () => sockets.closeAll(closeReasons.restarting) },
+          { name: "let load balancers notice", run: () => drain.notice(plan) },
+          { name: "close the clients", run: () => sockets.closeAll(closeReasons.restarting, plan) },
           { name: "save what other instances were to save", run: async () => fanOut?.leave() },
           { name: "save the last edits", run: () => journal.settled() },
           { name: "compact the rooms", run: (deadline) => persist.compactAll(deadline) },

@@ -3,15 +3,20 @@ import type { Log } from "./log.ts";
 
 const FLUSH_PATIENCE_MS = 1000;
 
+export interface StopOptions {
+  /** The process may be broken: sends everybody away without the patience of a deploy. */
+  readonly inHaste?: boolean;
+}
+
 export interface ProcessEventsOptions {
   readonly log: Log;
   /** Stops the server; resolves with the exit code. Called once. */
-  readonly stop: () => Promise<number>;
+  readonly stop: (options: StopOptions) => Promise<number>;
 }
 
 /**
  * SIGTERM and SIGINT stop the server, a second one ends the process at once. An error that nobody caught stops it too, with exit
- * code 1: its state is unknown, but what is acknowledged is on disk, and draining loses nobody's edits.
+ * code 1: its state is unknown, so nobody is kept waiting, but what is acknowledged is on disk, and draining loses nobody's edits.
  */
 export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
   let stopping = false;
@@ -19,7 +24,7 @@ export function handleProcessEvents({ log, stop }: ProcessEventsOptions): void {
 
   const drain = (): void => {
     stopping = true;
-    stop().then(
+    stop({ inHaste: hasCrashed }).then(
       (code) => exitAfterFlush(log, hasCrashed ? 1 : code),
       (error: unknown) => {
         log.fatal({ event: "stop-failed", err: error }, "🛑 The stop itself failed");

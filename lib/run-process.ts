@@ -2,11 +2,11 @@
 import { ConfigError, EXIT_CONFIG, readConfig, type Config } from "./config.ts";
 import { createLog, routeConsole, type Log } from "./log.ts";
 import { helpText } from "./option-docs.ts";
-import { handleProcessEvents } from "./process-events.ts";
+import { handleProcessEvents, type StopOptions } from "./process-events.ts";
 
 export interface Startable {
   /** Resolves with the exit code. */
-  stop(): Promise<number>;
+  stop(options: StopOptions): Promise<number>;
 }
 
 /** Starts a server and keeps the process for it. A team with extensions of its own calls this from an entry file of its own. */
@@ -23,7 +23,7 @@ export async function runProcess(
     routeConsole(log);
     let server: Startable | null = null;
     // Before it has started: nothing is there to be saved yet, and a start that hangs must not hold up a stop.
-    handleProcessEvents({ log, stop: async () => (server ? server.stop() : 0) });
+    handleProcessEvents({ log, stop: async (options) => (server ? server.stop(options) : 0) });
     server = await start({ config, log });
   } catch (error) {
     process.stderr.write(`${startFailure(error)}\n`);

@@ -110,27 +110,35 @@ test("[D2] a store that never comes back: exit 1 at the deadline, and the log na
   expect(server.events("unsaved")[0]).toMatchObject({ rooms: ["room"] });
 });
 
-test("[D3] while it stops it takes nobody in: red readiness, 503 at the upgrade, no new rooms on open sockets", async () => {
+test("[D3] while it stops, readiness is red and upgrades are answered 503", async () => {
   const { path, url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url, SHUTDOWN_SECONDS: "20" });
   const client = await connect({ url: server.url, name: "room" }).synced();
   await client.saved();
-  const opener = await new RawClient(server.url).opened();
-  // It keeps its socket for the two seconds that a close may take, and opens rooms all the while.
-  opener.socket.pause();
   const lock = lockedBy(path);
   client.text.insert(0, "x");
   await until("trouble", () => server.log.events("health").length > 0);
   const stopped = server.stop();
-  for (let i = 0; i < 50; i++) opener.login(`new-${i}`);
   const readiness = await fetch(`http://127.0.0.1:${server.port}/readyz`);
   expect([readiness.status, await readiness.json()]).toMatchObject([503, { parts: { server: "stopping" } }]);
   expect((await refusedUpgrade(server.url)).status).toBe(503);
-  // It is cut off after two seconds; what it sent until then has been refused.
-  opener.socket.resume();
-  await opener.closed();
   client.leave();
   lock.release();
+  expect(await stopped).toBe(0);
+});
+
+test("[D3] from the first close on, nobody opens new rooms on a socket that is still there", async () => {
+  const server = await startComposition();
+  const client = await connect({ url: server.url, name: "room" }).synced();
+  const opener = await new RawClient(server.url).opened();
+  // It keeps its socket for the two seconds that a close may take.
+  opener.socket.pause();
+  const stopped = server.stop();
+  await client.closedWith(1012);
+  for (let i = 0; i < 50; i++) opener.login(`new-${i}`);
+  // Its answer to the close comes behind all that.
+  opener.socket.resume();
+  expect(await opener.closed()).toMatchObject({ code: 1012 });
   expect(await stopped).toBe(0);
   expect(server.log.events("room-created").map((line) => line.room)).toEqual(["room"]);
 });

@@ -7,6 +7,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { inBatches } from "../lib/batches.ts";
 import { ClientLines } from "../lib/client-lines.ts";
 import type { CloseReason } from "../lib/close-reasons.ts";
 import { addressGroup } from "../limits/address-group.ts";
@@ -93,9 +94,10 @@ export class SocketServer {
     });
   }
 
-  /** Closes every socket and resolves when all are gone. */
-  async closeAll(closeReason: CloseReason): Promise<void> {
-    for (const socket of this.#sockets) socket.closeFor(closeReason);
+  /** Closes every socket, one batch after the other over `spreadMs`, and resolves when all are gone. To be called once, when the gate is shut. */
+  async closeAll(closeReason: CloseReason, { spreadMs }: { readonly spreadMs: number }): Promise<void> {
+    for await (const batch of inBatches(this.#sockets, spreadMs))
+      for (const socket of batch) socket.closeFor(closeReason);
     const patience = setTimeout(() => {
       for (const socket of this.#sockets) socket.terminate();
     }, CLOSE_PATIENCE_MS);

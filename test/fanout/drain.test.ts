@@ -1,0 +1,69 @@
+/** One of several instances stops: load balancers hear of it before the clients do. */
+import { expect, test } from "vitest";
+import { connect } from "../support/client.ts";
+import { startCluster } from "../support/instances.ts";
+import { tokenOf } from "../support/presence.ts";
+import { describeWithRedis } from "../support/redis.ts";
+
+import { startProcess, type ServerProcess } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
+
+async function readiness({ url }: ServerProcess): Promise<number> {
+  const response = await fetch(`${url}/readyz`);
+  await response.body?.cancel();
+  return response.status;
+}
+
+describeWithRedis("drain", (redis) => {
+  const name = "room";
+  const token = tokenOf("ana");
+
+  test("[D7] [D8] readiness is red before the first client is closed, and an edit made in between is saved, and seen at the other instance", async () => {
+    const { servers, env } = await startCluster(redis);
+    const [one, other] = servers;
+    const here = await connect({ url: one.url, name, token }).saved();
+    const there = await connect({ url: other.url, name, token }).synced();
+    expect(await readiness(one)).toBe(200);
+
+    const events: string[] = [];
+    here.provider.on("disconnect", () => events.push("closed"));
+    const ended = one.ended("SIGTERM");
+    await until("red", async () => (await readiness(one)) === 503);
+    events.push("red");
+    here.text.insert(0, "late");
+    await here.saved();
+    events.push("saved");
+    await until("seen at the other instance", () => there.content === "late");
+    events.push("seen");
+    // Rooms can be entered as before, over the sockets that are there.
+    const { websocketProvider } = here.provider.configuration;
+    const next = connect({ url: one.url, name: "another", token, websocketProvider });
+    next.provider.attach();
+    await next.synced();
+    events.push("entered");
+    await here.closedWith(1012);
+    expect(await ended).toMatchObject({ code: 0 });
+    expect(events.slice(0, 5)).toEqual(["red", "saved", "seen", "entered", "closed"]);
+
+    await other.ended("SIGKILL");
+    const reader = await startProcess(env);
+    expect((await connect({ url: reader.url, name, token }).synced()).content).toBe("late");
+  });
+
+  test("[D7] nobody is kept waiting for a load balancer where none asks, or after an uncaught error", async () => {
+    const { servers } = await startCluster(redis, {
+      NODE_OPTIONS: "--import=./test/support/crash-on-sigusr2.mjs",
+    });
+    const [one, other] = servers;
+    const here = await connect({ url: one.url, name, token }).synced();
+    const there = await connect({ url: other.url, name, token }).synced();
+    expect(await readiness(other)).toBe(200);
+    one.kill("SIGTERM");
+    other.kill("SIGUSR2");
+    await Promise.all([here.closedWith(1012), there.closedWith(1012)]);
+    expect((await one.ended()).code).toBe(0);
+    expect((await other.ended()).code).toBe(1);
+    for (const server of servers)
+      expect(server.events("stopping")).toMatchObject([{ connections: 1, noticeMs: 0 }]);
+  });
+});

@@ -5,6 +5,7 @@
 import type { BackendOrders } from "../auth/backend-orders.ts";
 import type { Rooms } from "../lib/rooms.ts";
 import { whoIsIn } from "../presence/who-is-in.ts";
+import { queryParameters } from "./query-parameters.ts";
 import type { Routes } from "./router.ts";
 
 export interface RoomApiOptions {
@@ -14,24 +15,22 @@ export interface RoomApiOptions {
 
 export function roomApi({ rooms, orders }: RoomApiOptions): Routes {
   return {
-    "GET /api/rooms/:room/presence": ({ params: { room = "" } }) => {
+    "GET /api/rooms/:room/presence": ({ params: { room = "" }, query }) => {
+      queryParameters(query, []);
       const document = rooms.documents.get(room);
       return { status: 200, body: { room, users: document ? whoIsIn(document) : [] } };
     },
     "POST /api/rooms/:room/kick": ({ params: { room = "" }, query }) => {
-      const { user, ...others } = query;
-      // An empty variable or a misspelled name would put everybody out.
-      if (user === "" || Object.keys(others).length > 0)
-        return { status: 400, body: { error: "?user=<id> for one user, nothing for everybody" } };
+      const { user } = queryParameters(query, ["user"]);
       return { status: 200, body: { room, ...(user && { user }), connections: orders.kick(room, user) } };
     },
-    "POST /api/users/:user/revoke": ({ params: { user = "" } }) => ({
-      status: 200,
-      body: { user, connections: orders.revoke(user) },
-    }),
-    "POST /api/users/:user/recheck": async ({ params: { user = "" } }) => ({
-      status: 200,
-      body: { user, ...(await orders.recheck(user)) },
-    }),
+    "POST /api/users/:user/revoke": ({ params: { user = "" }, query }) => {
+      queryParameters(query, []);
+      return { status: 200, body: { user, connections: orders.revoke(user) } };
+    },
+    "POST /api/users/:user/recheck": async ({ params: { user = "" }, query }) => {
+      queryParameters(query, []);
+      return { status: 200, body: { user, ...(await orders.recheck(user)) } };
+    },
   };
 }

@@ -9,7 +9,7 @@ import type { Log } from "../lib/log.ts";
 export interface Call {
   /** The parts of the path that the route names, decoded. */
   readonly params: Readonly<Record<string, string | undefined>>;
-  readonly query: Readonly<Record<string, string | undefined>>;
+  readonly query: URLSearchParams;
   readonly request: IncomingMessage;
 }
 
@@ -18,6 +18,11 @@ export interface Answer {
   /** An object is sent as JSON, a string as it is. */
   readonly body: object | string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Thrown by a handler that cannot make sense of a call: answered 400, with the message. */
+export class BadRequest extends Error {
+  override readonly name = "BadRequest";
 }
 
 export type Handler = (call: Call) => Answer | Promise<Answer>;
@@ -46,7 +51,7 @@ export function createRouter({
     );
 
   return (request, response) => {
-    const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
+    const [path = "/", ...search] = (request.url ?? "/").split("?");
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = router.find(method as HTTPMethod, path);
     if (!found) {
@@ -59,10 +64,11 @@ export function createRouter({
             headers: { Allow: methods.join(", ") },
           });
     }
-    const query = Object.fromEntries(new URLSearchParams(search));
+    const query = new URLSearchParams(search.join("?"));
     Promise.resolve()
       .then(() => (found.store as Handler)({ params: found.params, query, request }))
       .catch((error: unknown): Answer => {
+        if (error instanceof BadRequest) return { status: 400, body: { error: error.message } };
         log.error({ event: "request-failed", path, err: error }, `Request ${path} failed`);
         return { status: 500, body: { error: "internal error" } };
       })

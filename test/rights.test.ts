@@ -511,7 +511,7 @@ test("[A16] where tokens alone decide, one from before the revocation gets in no
 
 test("[A17] the room API: nobody there is 200 with none, a stranger 401, no ADMIN_TOKEN 404, another method 405", async () => {
   const { server, enter } = await start();
-  await enter("ana");
+  const ana = await enter("ana");
   const api = (...parameters: [string, Record<string, string>?]): ReturnType<typeof callApi> =>
     callApi(server.url, ...parameters);
   expect((await api("POST /api/users/nobody/revoke")).body).toEqual({ user: "nobody", connections: 0 });
@@ -522,8 +522,17 @@ test("[A17] the room API: nobody there is 200 with none, a stranger 401, no ADMI
     users: [{ id: "ana", name: "Ana", connections: 1, access: "write" }],
   });
   // Everybody would be out over a typing error.
-  for (const query of ["?user=", "?usr=ben"])
+  const ben = await enter("ben");
+  for (const query of ["?user=", "?usr=ben", "?user=ana&user=ben", "?user=ana&user=", "?user=ana&force=1"])
     expect((await api(`POST /api/rooms/${room}/kick${query}`)).status).toBe(400);
+  expect((await api(`POST /api/rooms/${room}/kick?user=ana?b`)).body["user"]).toBe("ana?b");
+  for (const route of [
+    "POST /api/users/ana/revoke?room=a",
+    "POST /api/users/ana/recheck?room=a",
+    `GET /api/rooms/${room}/presence?user=a&user=b`,
+  ])
+    expect((await api(route)).status).toBe(400);
+  expect([notice(ana), notice(ben)]).toEqual([nothing, nothing]);
   for (const route of ["users/ana/revoke", "users/ana/recheck", `rooms/${room}/kick`]) {
     expect(await api(`GET /api/${route}`)).toMatchObject({ status: 405, allow: "POST" });
     for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: adminToken }])

@@ -87,8 +87,11 @@ function admitByToken(config: Config, { revocations }: AdmissionOptions): Admiss
   return async ({ token, room }) => {
     const { sub, name, color, exp, iat, rooms } = verify(token);
     // Nobody else is asked in this mode. A token issued after the revocation is the backend's newer word.
-    if (revocations.covers(sub, iat))
+    const verdict = revocations.tokens.judge(sub, iat);
+    if (verdict === "void")
       throw new Refusal(closeReasons.accessRevoked, `The token of ${sub} is from before the revocation`);
+    if (verdict === "unsure")
+      throw new Refusal(closeReasons.sessionExpired, `The token of ${sub} may be from before the revocation`);
     const access = rooms ? accessIn(rooms, room) : config.jwtDefaultAccess;
     if (access === "none") throw new Refusal(closeReasons.roomForbidden, `${sub} has no right to the room`);
     return {

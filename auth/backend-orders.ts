@@ -30,20 +30,25 @@ export class BackendOrders {
 
   /** What the backend has ordered another instance. The answer, with its counts, is that one's. */
   obey(order: Order): void {
-    if (order.kind === "revoke") this.#revoke(order.user);
+    if (order.kind === "revoke") this.#revoke(order);
     else if (order.kind === "kick") this.#kick(order.room, order.user);
     else void this.#recheck(order.user);
   }
 
-  /** Puts a user out of all rooms. Returns how many connections that were here. */
-  revoke(user: string): number {
-    this.#options.announce?.({ kind: "revoke", user });
-    return this.#revoke(user);
+  /**
+   * Puts a user out of all rooms. Returns how many connections that were here.
+   * @param before when that was, by the backend's clock, unix seconds. Without it, about now.
+   */
+  revoke(user: string, before?: number): number {
+    const order = { kind: "revoke", user, ...(before !== undefined && { before }) } as const;
+    this.#options.announce?.(order);
+    return this.#revoke(order);
   }
 
-  #revoke(user: string): number {
+  #revoke(order: Order & { readonly kind: "revoke" }): number {
     const { rights, revocations } = this.#options;
-    revocations.record({ kind: "revoke", user });
+    const { user } = order;
+    revocations.record(order);
     return sum(rights.matching({ user }).map((right) => rights.end(right, closeReasons.accessRevoked)));
   }
 

@@ -4,7 +4,8 @@ import type { Order } from "../auth/revocations.ts";
 import { isOurs, seal, unseal } from "./envelope.ts";
 
 const orderSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.enum(["revoke", "recheck"]), user: z.string() }),
+  z.object({ kind: z.literal("revoke"), user: z.string(), before: z.int().exactOptional() }),
+  z.object({ kind: z.literal("recheck"), user: z.string() }),
   z.object({ kind: z.literal("kick"), room: z.string(), user: z.string().exactOptional() }),
 ]);
 

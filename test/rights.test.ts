@@ -487,27 +487,94 @@ test("[A14] a re-check that the backend orders holds within a second, and says w
   expect(notice(two)).toEqual(nothing);
 });
 
-test("[A16] where tokens alone decide, one from before the revocation gets in no more, and a newer one does", async () => {
+/** Tokens alone decide, and the clock stands still until it is set. */
+async function startWithTokens(): Promise<{
+  now: number;
+  sign: (claims: object, sub?: string) => string;
+  enter: (token: string | (() => string)) => Client;
+  revoke: (query?: string) => ReturnType<typeof callApi>;
+}> {
   const server = await startComposition({ JWT_SECRET: jwtSecret, ADMIN_TOKEN: adminToken }, [], { timing });
-  const sign = (claims: object, sub = "ana"): string =>
-    jwt.sign({ sub, rooms: { [room]: "write" }, ...claims }, jwtSecret);
-  const enter = (token: string): Client => connect({ url: server.url, name: room, token });
-  const now = (): number => Math.floor(Date.now() / 1000);
-  const old = sign({ iat: now() - 10 });
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["Date"] });
+  return {
+    now: Math.floor(Date.now() / 1000),
+    sign: (claims, sub = "ana") => jwt.sign({ sub, rooms: { [room]: "write" }, ...claims }, jwtSecret),
+    enter: (token) => connect({ url: server.url, name: room, token }),
+    revoke: (query = "") => callApi(server.url, `POST /api/users/ana/revoke${query}`),
+  };
+}
+
+test("[A16] where tokens alone decide, one issued up to the time of the order gets in no more, and one of the next second does", async () => {
+  const { now, sign, enter, revoke } = await startWithTokens();
+  const before = now - 1000;
+  const [old, next] = [sign({ iat: before }), sign({ iat: before + 1 })];
   const [ana, ben] = [await enter(old).synced(), await enter(sign({}, "ben")).synced()];
-  expect((await callApi(server.url, "POST /api/users/ana/revoke")).body).toEqual({
-    user: "ana",
-    connections: 1,
-  });
+  expect((await revoke(`?before=${before}`)).body).toEqual({ user: "ana", connections: 1 });
   expect(await ana.denied()).toBe("access-revoked");
   expect(await enter(old).denied()).toBe("access-revoked");
   // Nobody can say whether it is older.
   expect(await enter(jwt.sign({ sub: "ana" }, jwtSecret, { noTimestamp: true })).denied()).toBe(
     "access-revoked",
   );
-  await enter(sign({ iat: now() + 1 })).synced();
+  await enter(next).synced();
+  // One that comes late lets nothing in again.
+  await revoke(`?before=${before - 100}`);
+  expect(await enter(old).denied()).toBe("access-revoked");
   expect(notice(ben)).toEqual(nothing);
 });
+
+test("[A16] without the time of the order a token of within 5 s is sent back for another one (4505), and refused for good a minute later", async () => {
+  const { now, sign, enter, revoke } = await startWithTokens();
+  await revoke();
+  expect(await enter(sign({ iat: now - 5 })).denied()).toBe("access-revoked");
+  for (const iat of [now - 4, now + 5]) {
+    const tokens = [sign({ iat }), sign({ iat: now + 6 })];
+    const ana = enter(() => tokens.shift() ?? "");
+    expect(await ana.closedWith(4505)).toEqual({ code: 4505, reason: "session-expired" });
+    // It has fetched another one.
+    await ana.synced();
+    expect(ana.denials).toEqual([]);
+  }
+  vi.setSystemTime((now + 61) * 1000);
+  expect(await enter(sign({ iat: now + 5 })).denied()).toBe("access-revoked");
+  await enter(sign({ iat: now + 6 })).synced();
+});
+
+test.for([-4, 4])(
+  "[A16] with a clock %i s off the backend's, what the example backend revokes is void, and its next token good",
+  async (skewSeconds) => {
+    const port = await freePort();
+    const backend = await startBackend({
+      TOKEN_ROOMS: "1",
+      COLLAB_URL: `http://127.0.0.1:${port}`,
+      COLLAB_ADMIN_TOKEN: adminToken,
+    });
+    const env = { JWT_SECRET: jwtSecret, ADMIN_TOKEN: adminToken, PORT: `${port}` };
+    const server = await startComposition(env, [], { timing });
+    // The server's clock; the backend is another process.
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({
+      toFake: ["Date"],
+      now: Date.now() + skewSeconds * 1000,
+    });
+    const enter = (token: string): Client => connect({ url: server.url, name: room, token });
+    const old = await backend.login("ana");
+    const ana = await enter(old).synced();
+    await backend.signOut("ana");
+    expect(await ana.denied()).toBe("access-revoked");
+    expect(await enter(old).denied()).toBe("access-revoked");
+    const issuedAt = (token: string): number => (jwt.decode(token) as { iat: number }).iat;
+    // Of the second after the sign-out.
+    const signedOutBy = issuedAt(await backend.login("ana"));
+    const fresh = await until("a token of the next second", async () => {
+      const token = await backend.login("ana");
+      return issuedAt(token) > signedOutBy ? token : null;
+    });
+    const again = await enter(fresh).synced();
+    expect(notice(again)).toEqual(nothing);
+  },
+);
 
 test("[A17] the room API: nobody there is 200 with none, a stranger 401, no ADMIN_TOKEN 404, another method 405", async () => {
   const { server, enter } = await start();
@@ -528,6 +595,9 @@ test("[A17] the room API: nobody there is 200 with none, a stranger 401, no ADMI
   expect((await api(`POST /api/rooms/${room}/kick?user=ana?b`)).body["user"]).toBe("ana?b");
   for (const route of [
     "POST /api/users/ana/revoke?room=a",
+    ...["", "1.5", "-1", "1e3", "soon", "1&before=2", Date.now(), Math.floor(Date.now() / 1000) + 3700].map(
+      (before) => `POST /api/users/ana/revoke?before=${before}`,
+    ),
     "POST /api/users/ana/recheck?room=a",
     `GET /api/rooms/${room}/presence?user=a&user=b`,
   ])

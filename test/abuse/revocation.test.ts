@@ -344,12 +344,10 @@ test("[A16] what is remembered of revocations is bounded; whoever is older than 
   const revocations = new Revocations();
   const before = revocations.now();
   const who = { user: "user-0", room };
+  const verdict = (user: string): string => revocations.tokens.judge(user, 1);
   revocations.record({ kind: "revoke", user: "user-0" });
-  expect([revocations.covers("user-0", 1), revocations.since(before, who)]).toEqual([
-    true,
-    closeReasons.accessRevoked,
-  ]);
+  expect([verdict("user-0"), revocations.since(before, who)]).toEqual(["void", closeReasons.accessRevoked]);
   for (let i = 1; i <= MAX_REMEMBERED; i++) revocations.record({ kind: "revoke", user: `user-${i}` });
-  expect([revocations.covers("user-0", 1), revocations.since(before, who)]).toEqual([false, "ask-again"]);
-  expect([revocations.covers("user-1", 1), revocations.since(revocations.now(), who)]).toEqual([true, null]);
+  expect([verdict("user-0"), revocations.since(before, who)]).toEqual(["good", "ask-again"]);
+  expect([verdict("user-1"), revocations.since(revocations.now(), who)]).toEqual(["void", null]);
 });

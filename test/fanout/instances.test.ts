@@ -143,8 +143,13 @@ describeWithRedis("instances", (redis) => {
     const cleo = await appear("cleo", {}, { url: other.url, name });
     await post("/api/users/ben/revoke");
     expect(await there.denied()).toBe("access-revoked");
+    const before = Math.floor(Date.now() / 1000) - 1000;
+    await post(`/api/users/dora/revoke?before=${before}`);
     await post(`/api/rooms/${name}/kick?user=cleo`);
     expect(await cleo.denied()).toBe("kicked");
+    const enter = (iat: number): Client => connect({ url: other.url, name, token: tokenOf("dora", { iat }) });
+    expect(await enter(before).denied()).toBe("access-revoked");
+    await enter(before + 1).synced();
     await acquainted(...servers);
   });
 });

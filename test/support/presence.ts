@@ -16,7 +16,10 @@ export const namedUsers = { JWT_SECRET: jwtSecret } as const;
 /** Of a user with a capital in front of the id as its name. */
 export function tokenOf(
   id: string,
-  { access = "write", ...claims }: { readonly access?: Access; readonly color?: string } = {},
+  {
+    access = "write",
+    ...claims
+  }: { readonly access?: Access; readonly color?: string; readonly iat?: number } = {},
 ): string {
   const name = id.charAt(0).toUpperCase() + id.slice(1);
   return jwt.sign({ sub: id, name, rooms: { "*": access }, ...claims }, jwtSecret);

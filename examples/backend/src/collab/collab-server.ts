@@ -25,9 +25,15 @@ export class CollabServer {
     await this.#order(`/api/users/${encodeURIComponent(userId)}/recheck`);
   }
 
-  /** Puts a user out of every room. Without `signOut` their next login works, if the webhook admits it. */
+  /**
+   * Puts a user out of every room. Without `signOut` their next login works, if the webhook admits it.
+   *
+   * Where tokens carry the rights (AUTH_MODE=jwt there), those issued until now are void. Now is by the clock that also wrote their `iat`, and
+   * of the first try, whichever arrives: the token of a login in between stays good.
+   */
   async revoke(userId: string): Promise<void> {
-    await this.#order(`/api/users/${encodeURIComponent(userId)}/revoke`);
+    const before = Math.floor(Date.now() / 1000);
+    await this.#order(`/api/users/${encodeURIComponent(userId)}/revoke?before=${before}`);
   }
 
   /** Puts one user, or everybody, out of a room, whatever their rights. */

@@ -6,25 +6,19 @@ import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { beginRun } from "../campaigns/command-line.ts";
 import { measureFsyncMs } from "./fsync.ts";
 import { type Measurement, measure } from "./measurement.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { renderProgress, renderReport } from "./report.ts";
 
 const RESULTS = join(import.meta.dirname, "results");
-const EXIT_USAGE = 2;
 
-// Exiting takes the children with it, see endWithParent.
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
 await main();
 
 async function main(): Promise<void> {
-  const options = readOptions();
-  if (options === null) {
-    console.log(USAGE);
-    return;
-  }
+  const options = beginRun({ usage: USAGE, parse: parseOptions });
+  if (options === null) return;
   const startedAt = new Date();
   const header = describeRun(startedAt, options);
   const measurements = await runRounds(options);
@@ -67,13 +61,4 @@ function describeRun(startedAt: Date, { isCheck }: Options): string[] {
 
 function git(...args: string[]): string {
   return execFileSync("git", args, { encoding: "utf8", cwd: import.meta.dirname }).trim();
-}
-
-function readOptions(): Options | null {
-  try {
-    return parseOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
-    return process.exit(EXIT_USAGE);
-  }
 }

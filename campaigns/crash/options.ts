@@ -1,6 +1,7 @@
 /** The command line of `npm run crash`. */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { whole } from "../command-line.ts";
 import { STORE_NAMES, type StoreName } from "../database.ts";
 import type { Fault } from "./round-plan.ts";
 
@@ -32,9 +33,9 @@ export interface Options {
 }
 
 /** Null when help is asked for. @throws an Error that says what is wrong. */
-export function parseOptions(args: readonly string[]): Options | null {
+export function parseOptions(args: string[]): Options | null {
   const { values } = parseArgs({
-    args: [...args],
+    args,
     options: {
       store: { type: "string" },
       "database-url": { type: "string" },
@@ -74,11 +75,4 @@ function parseFaults(name: string, { canCrash }: { readonly canCrash: boolean })
   const fault = faults.find((known) => known === name);
   if (!fault) throw new Error(`No fault ${name} with this store. There are: ${faults.join(", ")}, mixed`);
   return [fault];
-}
-
-function whole(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`--${option} must be a whole number above 0, not ${text}`);
-  return value;
 }

@@ -3,26 +3,18 @@
  * there for a fresh reader of the next server. Exit code 1 if anything is not.
  */
 import { runCampaign } from "./campaign.ts";
+import { beginRun, say } from "../command-line.ts";
 import { createDatabase, foreignDatabase } from "../database.ts";
-import { parseOptions, USAGE, type Options } from "./options.ts";
+import { parseOptions, USAGE } from "./options.ts";
 import { renderProgress, renderReport } from "./report.ts";
 
-const EXIT_USAGE = 2;
 const PROGRESS_EVERY_MS = 5000;
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
-
-// Exiting takes the children with it.
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
 await main();
 
 async function main(): Promise<void> {
-  const options = readOptions();
-  if (options === null) {
-    say(USAGE);
-    return;
-  }
+  const options = beginRun({ usage: USAGE, parse: parseOptions });
+  if (options === null) return;
   const { store, databaseUrl, faults, seed, kills, edits } = options;
   say(`${store}, ${faults.join(" and ")}: ${kills} faults, ${edits} edits, --seed ${seed}`);
   const startedAt = performance.now();
@@ -43,14 +35,5 @@ async function main(): Promise<void> {
     process.exitCode = report.lost.length > 0 || report.problems.length > 0 ? 1 : 0;
   } finally {
     await database.remove();
-  }
-}
-
-function readOptions(): Options | null {
-  try {
-    return parseOptions(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
-    return process.exit(EXIT_USAGE);
   }
 }

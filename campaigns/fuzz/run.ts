@@ -4,6 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { beginRun, say, whole } from "../command-line.ts";
 import { createDatabase } from "../database.ts";
 import { runCampaign } from "./campaign.ts";
 import { renderLeaks, renderReport } from "./report.ts";
@@ -13,49 +14,47 @@ const USAGE = `node campaigns/fuzz/run.ts [options]
   --messages N   at least so many damaged messages (100000); 0 leaves this part out
   --rooms N      so many rooms opened and left (20000); 0 leaves this part out
   --seed N       repeats the draws of a run (random)`;
-const EXIT_USAGE = 2;
 /** Heap that may come in addition: 20,000 rooms that stayed would be 200 MB. */
 const TOLERATED_BYTES = 5 * 1024 * 1024;
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
+await main();
 
-// Exiting takes the servers with it.
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
-
-const options = readOptions();
-const startedAt = performance.now();
-if (options.messages > 0) {
-  say(`${options.messages} messages, --seed ${options.seed}`);
-  const database = await createDatabase("sqlite");
-  const report = await runCampaign({ ...options, database });
-  await database.remove();
-  say(renderReport(report));
-  if (report.problems.length > 0 || report.bystanders.some(({ lost }) => lost.length > 0))
-    process.exitCode = 1;
-}
-if (options.rooms > 0) {
-  const leaks = await openRooms(options.rooms, (opened) => say(`${opened} rooms`));
-  say(renderLeaks(leaks));
-  const grown = leaks.heapBytesAfter - leaks.heapBytesBefore > TOLERATED_BYTES;
-  if (grown || leaks.timersAfter > leaks.timersBefore) process.exitCode = 1;
-}
-say(`${Math.round((performance.now() - startedAt) / 1000)} s`);
-
-function readOptions(): { messages: number; rooms: number; seed: number } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        messages: { type: "string", default: "100000" },
-        rooms: { type: "string", default: "20000" },
-        seed: { type: "string", default: `${randomInt(1, 2 ** 31)}` },
-      },
-    });
-    const [messages, rooms, seed] = [values.messages, values.rooms, values.seed].map(Number);
-    if (![messages, rooms, seed].every(Number.isSafeInteger)) throw new Error("Whole numbers, please");
-    return { messages, rooms, seed } as { messages: number; rooms: number; seed: number };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
-    return process.exit(EXIT_USAGE);
+async function main(): Promise<void> {
+  const options = beginRun({ usage: USAGE, parse: parseOptions });
+  if (options === null) return;
+  const startedAt = performance.now();
+  if (options.messages > 0) {
+    say(`${options.messages} messages, --seed ${options.seed}`);
+    const database = await createDatabase("sqlite");
+    const report = await runCampaign({ ...options, database });
+    await database.remove();
+    say(renderReport(report));
+    if (report.problems.length > 0 || report.bystanders.some(({ lost }) => lost.length > 0))
+      process.exitCode = 1;
   }
+  if (options.rooms > 0) {
+    const leaks = await openRooms(options.rooms, (opened) => say(`${opened} rooms`));
+    say(renderLeaks(leaks));
+    const grown = leaks.heapBytesAfter - leaks.heapBytesBefore > TOLERATED_BYTES;
+    if (grown || leaks.timersAfter > leaks.timersBefore) process.exitCode = 1;
+  }
+  say(`${Math.round((performance.now() - startedAt) / 1000)} s`);
+}
+
+function parseOptions(args: string[]): { messages: number; rooms: number; seed: number } | null {
+  const { values } = parseArgs({
+    args,
+    options: {
+      messages: { type: "string", default: "100000" },
+      rooms: { type: "string", default: "20000" },
+      seed: { type: "string", default: `${randomInt(1, 2 ** 31)}` },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  return {
+    messages: whole("messages", values.messages, { least: 0 }),
+    rooms: whole("rooms", values.rooms, { least: 0 }),
+    seed: whole("seed", values.seed),
+  };
 }

@@ -1,7 +1,7 @@
 /** Rights that change or end while somebody is inside: who notices what, how fast, and who comes back. */
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
-import { createServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Extension } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
@@ -11,6 +11,7 @@ import type { Identity } from "../lib/identity.ts";
 import { jwtSecret, startBackend, webhookSecret, type Backend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
+import { freePort } from "./support/free-port.ts";
 import { adminToken, callApi } from "./support/room-api.ts";
 import { until } from "./support/until.ts";
 
@@ -678,12 +679,3 @@ test("[L2] no token appears in the log, whatever becomes of it", async () => {
   const log = JSON.stringify(server.log.lines);
   for (const secret of [token, fresh]) expect(log).not.toContain(secret.split(".")[2]);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

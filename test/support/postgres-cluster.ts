@@ -14,10 +14,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free-port.ts";
 
 /** Not in any error or log: tests look for it. */
 export const PASSWORD = "s3cret/w@rd";
@@ -192,16 +192,6 @@ function restoreSymlinks(source: string, target: string): void {
     const path = join(target, link.target);
     if (!existsSync(path)) symlinkSync(relative(dirname(link.target), link.source), path);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No port");
-  return address.port;
 }
 
 /** All processes of a server, which stay in its data folder. Most lead a process group of their own. */

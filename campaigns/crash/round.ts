@@ -7,9 +7,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../../test/support/until.ts";
 import { Crowd } from "./crowd.ts";
 import type { Database } from "../database.ts";
-import { within } from "./deadline.ts";
+import { within } from "../deadline.ts";
 import type { Ledger } from "./ledger.ts";
-import { readRoom } from "./room-reader.ts";
+import { readRoom } from "../room-reader.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import { ServerChild } from "../server-child.ts";
 
@@ -111,9 +111,9 @@ class Round {
     const url = await this.#server.listening;
     const times = await Promise.all(
       ledger.rooms.map((room) =>
-        readRoom({ url, room, signal: this.#readers.signal }, (content) => {
+        readRoom({ url, room, signal: this.#readers.signal }, (document) => {
           const ms = performance.now() - this.#server.startedAt;
-          ledger.verify(room, content);
+          ledger.verify(room, document.getMap("tasks"));
           return ms;
         }),
       ),

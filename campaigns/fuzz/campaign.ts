@@ -3,7 +3,7 @@
  * the server is restarted, and whatever those users were told is saved has to be there.
  */
 import * as fc from "fast-check";
-import { readRoom } from "../crash/room-reader.ts";
+import { readRoom } from "../room-reader.ts";
 import type { Database } from "../database.ts";
 import { ServerChild } from "../server-child.ts";
 import { Attacker, type Ends } from "./attacker.ts";
@@ -86,8 +86,8 @@ async function look(
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const reports: BystanderReport[] = [];
   for (const { room, saved, slowestMs } of bystanders) {
-    const lost = await readRoom({ url, room, root: "bystanders", signal }, (content) =>
-      saved.filter((key) => content.get(key) !== true),
+    const lost = await readRoom({ url, room, signal }, (document) =>
+      saved.filter((key) => document.getMap("bystanders").get(key) !== true),
     );
     reports.push({ room, saved: saved.length, lost, slowestMs });
   }

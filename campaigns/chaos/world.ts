@@ -1,0 +1,149 @@
+/** Redis, Postgres and the instances, all real and all of this run's own, and what each fault does to them. */
+import { setTimeout as delay } from "node:timers/promises";
+import { PostgresCluster } from "../../test/support/postgres-cluster.ts";
+import type { RedisBinary } from "../../test/support/redis-binary.ts";
+import { RedisProcess } from "../../test/support/redis-process.ts";
+import type { Crowd } from "./crowd.ts";
+import type { Strike } from "./fault-plan.ts";
+import { Instance } from "./instance.ts";
+import type { Entrance } from "./person.ts";
+
+export interface WorldOptions {
+  readonly redis: RedisBinary;
+  readonly instances: number;
+  readonly onProblem: (problem: string) => void;
+}
+
+export class World {
+  readonly #redis: RedisProcess;
+  readonly #postgres = new PostgresCluster();
+  readonly #options: WorldOptions;
+  #instances: Instance[] = [];
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#redis = new RedisProcess(options.redis);
+  }
+
+  async start(): Promise<void> {
+    this.#postgres.create();
+    await Promise.all([this.#redis.start(), this.#postgres.start()]);
+    const { onProblem } = this.#options;
+    const { port: redisPort } = this.#redis;
+    const { databaseUrl } = this;
+    this.#instances = await Promise.all(
+      Array.from({ length: this.#options.instances }, (_, index) =>
+        Instance.create({ name: `instance ${index}`, redisPort, databaseUrl, onProblem }),
+      ),
+    );
+    await Promise.all(this.#instances.map((instance) => instance.start()));
+  }
+
+  /** Not by way of any instance. */
+  get databaseUrl(): string {
+    return this.#postgres.urlOf("postgres");
+  }
+
+  /** Where people are let in now. */
+  get entrances(): readonly Entrance[] {
+    return this.#instances.flatMap(({ entrance }) => entrance ?? []);
+  }
+
+  get output(): string {
+    return this.#instances.map(({ name, output }) => `${name}:\n${output}`).join("\n");
+  }
+
+  /** Resolves when the fault is over: everything runs again, and has perhaps not recovered yet. */
+  async strike(strike: Strike, crowd: Crowd): Promise<void> {
+    const { fault, ms, direction, delayMs, leaving } = strike;
+    const instance = this.#instances[strike.instance];
+    if (!instance) throw new Error(`No instance ${strike.instance}`);
+    switch (fault) {
+      case "kill":
+        return this.#kill(instance, { ms, leaving, crowd });
+      case "term":
+        await instance.terminate();
+        await delay(ms);
+        return instance.start();
+      case "stall":
+        return during(ms, { begin: () => instance.freeze(), end: () => instance.thaw() });
+      case "worker":
+        instance.endStorageWorkers();
+        return delay(ms);
+      case "orphan":
+        instance.postgres.hold("toServer");
+        await delay(ms);
+        return this.#kill(instance, { ms: 0, leaving, crowd });
+      case "cut":
+        return during(ms, { begin: () => instance.redis.cut(), end: () => instance.redis.heal() });
+      case "mute":
+        return during(ms, { begin: () => instance.redis.hold("toServer"), end: () => instance.redis.heal() });
+      case "deaf":
+        return during(ms, { begin: () => instance.redis.hold("toClient"), end: () => instance.redis.heal() });
+      case "hole":
+        return during(ms, {
+          begin: () => instance.redis.hold("toServer", "toClient"),
+          end: () => instance.redis.heal(),
+        });
+      case "slow":
+        return during(ms, {
+          begin: () => instance.redis.delay(direction, delayMs),
+          end: () => instance.redis.heal(),
+        });
+      case "redis-kill":
+        await this.#redis.stop();
+        await delay(ms);
+        return this.#redis.start();
+      case "redis-freeze":
+        return during(ms, { begin: () => this.#redis.freeze(), end: () => this.#redis.thaw() });
+      case "postgres-kill":
+        await this.#postgres.kill();
+        await delay(ms);
+        return this.#postgres.start();
+      case "postgres-freeze":
+        return during(ms, { begin: () => this.#postgres.freeze(), end: () => this.#postgres.thaw() });
+      case "postgres-hole":
+        return during(ms, {
+          begin: () => instance.postgres.hold("toServer", "toClient"),
+          end: () => instance.postgres.heal(),
+        });
+    }
+  }
+
+  /** In good order, all at once. */
+  async terminate(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.terminate()));
+  }
+
+  /** Also after a failure. */
+  async close(): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.close()));
+    this.#redis.thaw();
+    await this.#redis.stop();
+    await this.#postgres.remove();
+  }
+
+  async #kill(
+    instance: Instance,
+    { ms, leaving, crowd }: { readonly ms: number; readonly leaving: number; readonly crowd: Crowd },
+  ): Promise<void> {
+    const { entrance, gone } = instance.kill();
+    if (entrance) crowd.leaveWith(entrance, leaving);
+    // Its machine has gone with it: what it had sent and is still on its way does not arrive any more.
+    instance.postgres.cut();
+    instance.postgres.heal();
+    await gone;
+    await delay(ms);
+    crowd.fill();
+    await instance.start();
+  }
+}
+
+async function during(
+  ms: number,
+  { begin, end }: { readonly begin: () => void; readonly end: () => void },
+): Promise<void> {
+  begin();
+  await delay(ms);
+  end();
+}

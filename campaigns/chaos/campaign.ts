@@ -3,7 +3,7 @@
  * and what they write last in a stretch they write into its last fault.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { RedisBinary } from "../../test/support/redis-binary.ts";
+import type { Binary } from "../../test/support/debian-binary.ts";
 import { within } from "../deadline.ts";
 import { readRoom } from "../room-reader.ts";
 import { ServerChild } from "../server-child.ts";
@@ -20,7 +20,7 @@ const WRITTEN_SHARE = 0.8;
 const PATIENCE_MS = 90_000;
 
 export interface CampaignOptions {
-  readonly redis: RedisBinary;
+  readonly redis: Binary;
   readonly plan: readonly Stretch[];
   readonly instances: number;
   readonly rooms: number;

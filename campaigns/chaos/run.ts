@@ -16,7 +16,7 @@ async function main(): Promise<void> {
   const options = beginRun({ usage: USAGE, parse: parseOptions });
   if (options === null) return;
   const redis = findRedis();
-  if (!redis) throw new Error("No redis-server on PATH, and Debian's cannot be fetched");
+  if ("missing" in redis) throw new Error(redis.missing);
   say(`${options.count} faults, ${options.instances} instances, --seed ${options.seed}`);
   const startedAt = performance.now();
   const elapsed = (): string => `${Math.round((performance.now() - startedAt) / 1000)} s`;

@@ -1,7 +1,7 @@
 /** Redis, Postgres and the instances, all real and all of this run's own, and what each fault does to them. */
 import { setTimeout as delay } from "node:timers/promises";
 import { PostgresCluster } from "../../test/support/postgres-cluster.ts";
-import type { RedisBinary } from "../../test/support/redis-binary.ts";
+import type { Binary } from "../../test/support/debian-binary.ts";
 import { RedisProcess } from "../../test/support/redis-process.ts";
 import type { Crowd } from "./crowd.ts";
 import type { Strike } from "./fault-plan.ts";
@@ -9,7 +9,7 @@ import { Instance } from "./instance.ts";
 import type { Entrance } from "./person.ts";
 
 export interface WorldOptions {
-  readonly redis: RedisBinary;
+  readonly redis: Binary;
   readonly instances: number;
   readonly onProblem: (problem: string) => void;
 }

@@ -3,16 +3,16 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Redis } from "ioredis";
 import { freePort } from "./free-port.ts";
-import type { RedisBinary } from "./redis-binary.ts";
+import type { Binary } from "./debian-binary.ts";
 import { until } from "./until.ts";
 
 export class RedisProcess {
-  readonly #binary: RedisBinary;
+  readonly #binary: Binary;
   #port = 0;
   #child: ChildProcess | null = null;
   #client: Redis | null = null;
 
-  constructor(binary: RedisBinary) {
+  constructor(binary: Binary) {
     this.#binary = binary;
   }
 

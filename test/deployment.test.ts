@@ -30,6 +30,7 @@ const sampleEnvironment: Readonly<Record<string, string>> = {
   JWT_SECRET: "sample-jwt-secret-0123456789abcdef",
   AUTH_WEBHOOK_SECRET: "sample-webhook-secret-0123456789ab",
   ADMIN_TOKEN: "sample-admin-token-0123456789abcdef",
+  SCALE_PASSWORD: "0123456789abcdef",
 };
 
 // Dockerfile
@@ -73,35 +74,51 @@ const copied = image
 
 const service = z.object({
   build: z.unknown().optional(),
+  image: z.string().optional(),
+  command: z.array(z.string()).default([]),
   ports: z.array(z.string()).default([]),
   environment: z.record(z.string(), z.string()).default({}),
   volumes: z.array(z.string()).default([]),
   profiles: z.array(z.string()).default([]),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
   healthcheck: z.object({ test: z.array(z.string()) }),
+  networks: z
+    .union([z.array(z.string()), z.record(z.string(), z.object({ aliases: z.array(z.string()) }))])
+    .default(["default"]),
   stop_grace_period: z.string().optional(),
   ulimits: z.object({ nofile: z.number() }).optional(),
 });
 const compose = z
   .object({
-    services: z.object({ server: service, backend: service, redis: service }),
+    services: z.object({
+      server: service,
+      backend: service,
+      haproxy: service,
+      "collab-1": service,
+      "collab-2": service,
+      redis: service,
+      postgres: service,
+    }),
     volumes: z.looseObject({}),
+    networks: z.record(z.string(), z.object({ internal: z.boolean() })),
   })
-  .parse(parseYaml(read("docker-compose.yml")));
-const { server, backend, redis } = compose.services;
+  .parse(parseYaml(read("docker-compose.yml"), { merge: true }));
+const { server, backend, haproxy, redis, postgres } = compose.services;
+const instances = [compose.services["collab-1"], compose.services["collab-2"]] as const;
 
-/** Compose's `${NAME}` and `${NAME:?what to set}`, against the operator's environment. */
+/** Compose's `${NAME}`, `${NAME:-instead}` and `${NAME:?what to set}`, against the operator's environment. */
 function interpolate(text: string): string {
-  return text.replaceAll(/\$\{(\w+)(?::\?[^}]*)?\}/g, (_, name: string) => {
+  return text.replaceAll(/(?<!\$)\$\{(\w+)(?::[-?][^}]*)?\}/g, (_, name: string) => {
     const value = sampleEnvironment[name];
     if (value === undefined) throw new Error(`docker-compose.yml wants ${name} from the operator`);
     return value;
   });
 }
 
-const composeEnv = Object.fromEntries(
-  Object.entries(server.environment).map(([name, text]) => [name, interpolate(text)]),
-);
+const interpolateAll = (environment: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).map(([name, text]) => [name, interpolate(text)]));
+const composeEnv = interpolateAll(server.environment);
+const instanceEnv = interpolateAll(instances[0].environment);
 
 // fly.toml
 
@@ -129,6 +146,7 @@ const flySecrets = [
 
 const deployments: Readonly<Record<string, Environment>> = {
   "docker-compose.yml": { ...imageEnv, ...composeEnv },
+  "docker-compose.yml, scale": { ...imageEnv, ...instanceEnv },
   "fly.toml": {
     ...imageEnv,
     ...fly.env,
@@ -180,6 +198,11 @@ test.for([
     "docker-compose.yml: stop_grace_period",
     seconds(server.stop_grace_period ?? "10s"),
     deployments["docker-compose.yml"],
+  ],
+  [
+    "docker-compose.yml, scale: stop_grace_period",
+    seconds(instances[0].stop_grace_period ?? "10s"),
+    deployments["docker-compose.yml, scale"],
   ],
 ] as const)("[C7] %s is above SHUTDOWN_SECONDS", ([, patience, env]) => {
   expect(patience).toBeGreaterThan(readConfig(env).shutdownSeconds);
@@ -234,10 +257,15 @@ test("[C7] fly.toml: the limit of connections is MAX_CONNECTIONS, with a softer 
   expect(soft_limit).toBeLessThan(hard_limit);
 });
 
-test("[C7] docker-compose.yml: file descriptors for MAX_CONNECTIONS, and a thousand for all else", () => {
-  const { maxConnections } = readConfig(deployments["docker-compose.yml"]);
-  expect(server.ulimits?.nofile).toBeGreaterThanOrEqual(maxConnections + 1000);
-});
+test.for([
+  ["docker-compose.yml", server],
+  ["docker-compose.yml, scale", instances[0]],
+] as const)(
+  "[C7] %s: file descriptors for MAX_CONNECTIONS, and a thousand for all else",
+  ([file, { ulimits }]) => {
+    expect(ulimits?.nofile).toBeGreaterThanOrEqual(readConfig(deployments[file] ?? {}).maxConnections + 1000);
+  },
+);
 
 test("[C7] the database lies on the volume", () => {
   const [source = "", target] = (server.volumes[0] ?? "").split(":");
@@ -350,6 +378,73 @@ test("[C7] docker-compose.yml: backend and server hold the same keys, and the se
   expect(server.depends_on["backend"]?.condition).toBe("service_healthy");
 });
 
-test("[C7] docker-compose.yml: Redis is not started unless asked for", () => {
-  expect(redis.profiles).toEqual(["scale"]);
+// The profile for several instances
+
+test("[C7] docker-compose.yml, scale: what only several instances need is started only where it is asked for", () => {
+  const profiles = Object.entries(compose.services).map(([name, { profiles: list }]) => [name, list.join()]);
+  expect(Object.fromEntries(profiles)).toEqual({
+    server: "",
+    backend: "",
+    ...Object.fromEntries(
+      ["haproxy", "collab-1", "collab-2", "redis", "postgres"].map((name) => [name, "scale"]),
+    ),
+  });
+  // Naming it starts the others.
+  expect(Object.keys(haproxy.depends_on)).toEqual(["collab-1", "collab-2"]);
+  for (const { depends_on } of instances)
+    expect(Object.keys(depends_on)).toEqual(["backend", "redis", "postgres"]);
+});
+
+test("[C7] docker-compose.yml, scale: the instances are alike, with one Postgres and one Redis that are in it, behind one proxy", () => {
+  expect(instances[1]).toEqual(instances[0]);
+  const config = readConfig({ ...imageEnv, ...instanceEnv });
+  expect(config.trustProxy).toBe(1);
+  const { databaseUrl, redisUrl } = config;
+  const [database, bus] = [new URL(databaseUrl), new URL(redisUrl ?? "")];
+  const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = interpolateAll(postgres.environment);
+  expect(database).toMatchObject({
+    hostname: "postgres",
+    username: POSTGRES_USER,
+    password: POSTGRES_PASSWORD,
+  });
+  expect(database.pathname).toBe(`/${POSTGRES_DB}`);
+  expect(bus).toMatchObject({
+    hostname: "redis",
+    password: interpolateAll(redis.environment)["SCALE_PASSWORD"],
+  });
+  expect(redis.command.join(" ")).toMatch(/--requirepass "\$\$\{SCALE_PASSWORD:\?/);
+  // Neither is reached from anywhere else.
+  for (const { networks, ports } of [redis, postgres])
+    expect([networks, ports, compose.networks["between"]]).toEqual([["between"], [], { internal: true }]);
+  for (const { networks, ports } of instances)
+    expect([networks, ports]).toEqual([["default", "between"], []]);
+});
+
+test("[C7] docker-compose.yml, scale: HAProxy has the shipped configuration and both instances, and takes the place of the single server", () => {
+  const [source = "", target] = (haproxy.volumes[0] ?? "").split(":");
+  expect([posix.normalize(source), target]).toEqual([
+    "deploy/haproxy.cfg",
+    "/usr/local/etc/haproxy/haproxy.cfg",
+  ]);
+  const port = options.port.fallback;
+  const { COLLAB_1, COLLAB_2, LISTEN, API_LISTEN } = haproxy.environment;
+  expect([COLLAB_1, COLLAB_2]).toEqual([`collab-1:${port}`, `collab-2:${port}`]);
+  // The same port outside, and inside the same name and port for the backend.
+  expect(haproxy.ports).toEqual([`${port}${LISTEN}`]);
+  expect(server.ports).toEqual([`${port}:${port}`]);
+  const { hostname, port: backendsPort } = new URL(backend.environment["COLLAB_URL"] ?? "");
+  expect([backendsPort, `:${backendsPort}`]).toEqual([port, API_LISTEN]);
+  for (const { networks } of [server, haproxy])
+    expect(networks).toEqual({ default: { aliases: [hostname] } });
+});
+
+test("[C7] deploy/haproxy.cfg: descriptors and places for all instances, and patience above the heartbeat's", () => {
+  const cfg = read("deploy/haproxy.cfg");
+  const fallbackOf = (name: string): number => Number(new RegExp(`\\{${name}-(\\d+)\\}`).exec(cfg)?.[1]);
+  const { maxConnections, maxConnectionsPerIp } = readConfig({ ...imageEnv, ...instanceEnv });
+  expect(fallbackOf("MAXCONN")).toBeGreaterThan(2 * maxConnections);
+  expect(fallbackOf("MAX_CONNECTIONS_PER_IP")).toBe(maxConnectionsPerIp);
+  expect(haproxy.ulimits?.nofile).toBeGreaterThan(2 * fallbackOf("MAXCONN"));
+  // T7: the server itself waits for up to a minute.
+  expect(Number(/timeout tunnel (\d+)s/.exec(cfg)?.[1])).toBeGreaterThan(60);
 });

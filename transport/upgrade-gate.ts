@@ -34,8 +34,11 @@ export interface Rejection {
   readonly retryAfter?: number;
 }
 
-/** WebSocket paths. In `/rooms/<name>` the name is a hint for proxies; the room is named by each message. */
-const PATHS = /^\/(?:(?:socket|rooms\/[^/?]+)\/?)?(?:\?|$)/;
+/**
+ * WebSocket paths. In `/rooms/<name>` the name is a hint for proxies; the room is named by each message. It may hold slashes: a page that
+ * does not encode a name would otherwise fail with some of them.
+ */
+const PATHS = /^\/(?:(?:socket|rooms\/[^?]+)\/?)?(?:\?|$)/;
 
 /** Null when the upgrade may go on. */
 export function rejectUpgrade(attempt: UpgradeAttempt, state: GateState, rules: GateRules): Rejection | null {

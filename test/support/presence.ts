@@ -13,16 +13,18 @@ import { until } from "./until.ts";
 /** What a server needs for `tokenOf`. */
 export const namedUsers = { JWT_SECRET: jwtSecret } as const;
 
+export interface TokenOptions {
+  readonly access?: Access;
+  readonly color?: string;
+  readonly iat?: number;
+  /** A glob; by itself all whose names have no slash. */
+  readonly rooms?: string;
+}
+
 /** Of a user with a capital in front of the id as its name. */
-export function tokenOf(
-  id: string,
-  {
-    access = "write",
-    ...claims
-  }: { readonly access?: Access; readonly color?: string; readonly iat?: number } = {},
-): string {
+export function tokenOf(id: string, { access = "write", rooms = "*", ...claims }: TokenOptions = {}): string {
   const name = id.charAt(0).toUpperCase() + id.slice(1);
-  return jwt.sign({ sub: id, name, rooms: { "*": access }, ...claims }, jwtSecret);
+  return jwt.sign({ sub: id, name, rooms: { [rooms]: access }, ...claims }, jwtSecret);
 }
 
 export type State = Readonly<Record<string, unknown>>;

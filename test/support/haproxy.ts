@@ -5,17 +5,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import { describeWithBinary, findBinary, type Binary } from "./debian-binary.ts";
+import { findBinary, type Binary } from "./debian-binary.ts";
+import { describeWithBinary } from "./describe-with-binary.ts";
 import { freePort } from "./free-port.ts";
 import { tempDir } from "./temp-dir.ts";
 import { until } from "./until.ts";
 
-const haproxy = findBinary({ name: "haproxy", folder: "usr/sbin", versionFlag: "-v" });
 const shipped = fileURLToPath(new URL("../../deploy/haproxy.cfg", import.meta.url));
 
 /** Around the tests of a file that need one. */
 export function describeWithHaproxy(name: string, tests: (binary: Binary) => void): void {
-  describeWithBinary(haproxy, name, tests);
+  describeWithBinary(findBinary({ name: "haproxy", folder: "usr/sbin", versionFlag: "-v" }), name, tests);
 }
 
 export class Haproxy {

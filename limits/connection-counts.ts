@@ -12,7 +12,13 @@ export interface Place {
 
 export class ConnectionCounts {
   readonly #byAddress = new Map<string, number>();
+  #total = 0;
   #unauthenticated = 0;
+
+  /** Sockets that have a place. */
+  get total(): number {
+    return this.#total;
+  }
 
   /** Sockets that are in no room. */
   get unauthenticated(): number {
@@ -30,6 +36,7 @@ export class ConnectionCounts {
 
   enter(address: string): Place {
     this.#byAddress.set(address, this.of(address) + 1);
+    this.#total++;
     this.#unauthenticated++;
     let isAuthenticated = false;
     let isGone = false;
@@ -45,6 +52,7 @@ export class ConnectionCounts {
       if (isGone) return;
       isGone = true;
       authenticated();
+      this.#total--;
       const left = this.of(address) - 1;
       if (left > 0) this.#byAddress.set(address, left);
       else this.#byAddress.delete(address);

@@ -13,7 +13,7 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { addressGroup } from "../limits/address-group.ts";
 import { Arrivals } from "../limits/arrivals.ts";
-import type { ConnectionCounts, Place } from "../limits/connection-counts.ts";
+import { maxUnauthenticated, type ConnectionCounts, type Place } from "../limits/connection-counts.ts";
 import type { Debts } from "../limits/debts.ts";
 import { Sender, type SenderLimits } from "../limits/sender.ts";
 import { FragmentLimit } from "../limits/message-pieces.ts";
@@ -24,6 +24,8 @@ import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
 import type { Comeback } from "./comeback.ts";
 import { ConnectionRequest } from "./connection-request.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { answersPing } from "./provider-version.ts";
+import type { Resting } from "./resting.ts";
 import { RoomAddresses } from "./room-addresses.ts";
 import type { TurnWriter } from "./turn-writer.ts";
 
@@ -43,10 +45,16 @@ export interface ClientSessionOptions extends SenderLimits {
   readonly counts: ConnectionCounts;
   readonly debts: Debts;
   readonly waitingBytes: WaitingBytes;
+  readonly resting: Resting;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
 }
 
 /** A minute, as for those who never came in. A page that changes rooms is in the next one within a second. */
 const BEATS_OUTSIDE = 5;
+
+/** An hour: one question to the backend in that time, for a page that was refused and left open, is little enough. */
+const BEATS_RESTING = 300;
 
 export class ClientSession {
   readonly socket: ClientSocket;
@@ -55,12 +63,18 @@ export class ClientSession {
   readonly #addresses: RoomAddresses;
   readonly #arrivals: Arrivals;
   readonly #sender: Sender;
+  readonly #address: string;
   readonly #place: Place;
   readonly #unwatch: () => void;
   readonly #fragments: FragmentLimit;
   #isMember = false;
   /** Since it left its last room, or was put out of it. Null before it was in one, when Hocuspocus looks after the time. */
   #beatsOutside: number | null = null;
+  #isResting = false;
+  /** Of one of the rooms that it has asked for, and so for good: its provider comes to rest once it is in none. */
+  #isRefused = false;
+  #answersPing = false;
+  #isClosed = false;
 
   /** @param onClosed once the socket is closed, before Hocuspocus is told. */
   constructor(
@@ -83,6 +97,7 @@ export class ClientSession {
     const connectionRequest = new ConnectionRequest(request, options);
     const address = addressGroup(connectionRequest.ip);
     const waiting = new WaitingShare(waitingBytes, address);
+    this.#address = address;
     this.#addresses = new RoomAddresses({ maxRooms: maxRoomsPerConnection, waiting });
     this.#place = counts.enter(address);
     this.#sender = new Sender({ limits: options, address, debts });
@@ -102,6 +117,7 @@ export class ClientSession {
       // In the next turn: Hocuspocus says goodbye before it has tidied up.
       onLeft: (left) => setImmediate(() => this.#hasLeft(left)),
       onRefused: (room, { code, reason, retry }) => {
+        if (!retry) this.#isRefused = true;
         options.metrics.refused(reason);
         options.lines.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
       },
@@ -136,6 +152,8 @@ export class ClientSession {
     );
     webSocket.on("close", (code: number, reason: Buffer) => {
       this.#unwatch();
+      this.#isClosed = true;
+      this.#options.resting.delete(this);
       this.#isMember = false;
       this.#place.leave();
       this.#arrivals.release();
@@ -149,7 +167,8 @@ export class ClientSession {
 
   /** As ClientSocket's, and closes who stays outside of all rooms. */
   beat(): void {
-    if (this.#beatsOutside !== null && ++this.#beatsOutside > BEATS_OUTSIDE)
+    const patience = this.#isResting ? BEATS_RESTING : BEATS_OUTSIDE;
+    if (this.#beatsOutside !== null && ++this.#beatsOutside > patience)
       this.socket.closeFor(closeReasons.connectionTimeout);
     this.socket.beat();
   }
@@ -157,6 +176,9 @@ export class ClientSession {
   #hasEntered(): void {
     this.#isMember = true;
     this.#beatsOutside = null;
+    this.#isResting = false;
+    this.#options.resting.delete(this);
+    this.socket.understandsPing = this.#answersPing;
     this.#place.authenticated();
     this.#arrivals.release();
     this.#fragments.forMembers();
@@ -173,6 +195,30 @@ export class ClientSession {
       this.#fragments.forStrangers();
     }
     waiting.forEach(this.#receive);
+    if (this.#isRefused && this.#addresses.isEmpty) this.#rest();
+  }
+
+  /**
+   * Kept for an hour, if it is quiet meanwhile: a provider that cannot be pinged closes by itself after half a minute. Not where places are
+   * running short: who has given way comes back, is refused again, and would push out the next one.
+   */
+  #rest(): void {
+    const { counts, resting, maxConnections, maxConnectionsPerIp } = this.#options;
+    const isSpacious =
+      counts.unauthenticated <= maxUnauthenticated(maxConnections) / 2 &&
+      counts.of(this.#address) <= maxConnectionsPerIp / 2;
+    if (this.#isClosed || this.#isResting || !this.#answersPing || !isSpacious) return;
+    this.#isResting = true;
+    this.#beatsOutside = 0;
+    this.socket.understandsPing = true;
+    // Hocuspocus would close it half a minute after it was opened.
+    this.#client.timeout = Infinity;
+    resting.add(this, this.#address);
+  }
+
+  giveWay(): void {
+    this.#place.leave();
+    this.socket.cutOff(closeReasons.connectionTimeout);
   }
 
   #heard(): void {
@@ -199,6 +245,7 @@ export class ClientSession {
       // A login: nothing else comes to Hocuspocus before.
       case "pass":
         metrics.message(MessageType.Auth);
+        this.#answersPing ||= answersPing(message);
         if (this.#mayLogIn()) this.#client.handleMessage(message);
         break;
       case "member":
@@ -207,6 +254,7 @@ export class ClientSession {
         break;
       case "refuse": {
         metrics.message(MessageType.Auth);
+        this.#answersPing ||= answersPing(message);
         if (!this.#mayLogIn()) break;
         const { reason } = verdict.closeReason;
         this.socket.send(new OutgoingMessage(verdict.address).writePermissionDenied(reason).toUint8Array());

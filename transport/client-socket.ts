@@ -74,7 +74,7 @@ export class ClientSocket implements WebSocketLike {
   #sentSinceBeat = false;
   #heardSinceBeat = true;
   #silentBeats = 0;
-  /** A provider of version 4 or later answers the application-level Ping; an older one would log an error. */
+  /** Its provider answers the application-level Ping, and may be sent one. */
   understandsPing = false;
 
   constructor(options: ClientSocketOptions) {

@@ -138,6 +138,11 @@ export class RoomAddresses {
     return !this.#standings.values().some(({ kind }) => kind === "inside");
   }
 
+  /** Neither in a room nor on its way into one. */
+  get isEmpty(): boolean {
+    return this.#standings.size === 0;
+  }
+
   /** The client is gone: nothing waits any more. */
   release(): void {
     for (const address of this.#standings.keys()) this.left(address);

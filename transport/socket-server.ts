@@ -20,9 +20,16 @@ import type { ClientSocket } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { clientAddress } from "./connection-request.ts";
 import { TurnWriter } from "./turn-writer.ts";
-import { rejectUpgrade, type GateRules, type GateState, type Rejection } from "./upgrade-gate.ts";
+import { Resting } from "./resting.ts";
+import {
+  rejectUpgrade,
+  type GateRules,
+  type GateState,
+  type Rejection,
+  type UpgradeAttempt,
+} from "./upgrade-gate.ts";
 
-type Shared = "lines" | "writer" | "comeback" | "counts" | "debts" | "waitingBytes";
+type Shared = "lines" | "writer" | "comeback" | "counts" | "debts" | "waitingBytes" | "resting";
 
 export interface SocketServerOptions extends GateRules, Omit<ClientSessionOptions, Shared> {
   readonly httpServer: HttpServer;
@@ -35,6 +42,8 @@ export interface Usage {
   readonly unauthenticated: number;
   /** Addresses that have a socket. */
   readonly addresses: number;
+  /** Sockets that were refused for good and are kept while nobody needs their places. */
+  readonly resting: number;
   /** Sent by clients that are in no room yet. */
   readonly waitingBytes: number;
   /** Not read yet by the clients it is for. */
@@ -61,6 +70,7 @@ export class SocketServer {
       counts: new ConnectionCounts(),
       debts: new Debts(),
       waitingBytes: new WaitingBytes(),
+      resting: new Resting(),
     };
     this.#webSocketServer = new WebSocketServer({
       noServer: true,
@@ -79,11 +89,17 @@ export class SocketServer {
 
   /** What the clients are using up, for metrics and tests. Asks every socket. */
   get usage(): Usage {
-    const { counts, waitingBytes } = this.#sessions;
+    const { counts, waitingBytes, resting } = this.#sessions;
     const { unauthenticated, addresses } = counts;
     let bufferedBytes = 0;
     for (const socket of this.#sockets) bufferedBytes += socket.bufferedBytes;
-    return { unauthenticated, addresses, bufferedBytes, waitingBytes: waitingBytes.bytes };
+    return {
+      unauthenticated,
+      addresses,
+      bufferedBytes,
+      waitingBytes: waitingBytes.bytes,
+      resting: resting.count,
+    };
   }
 
   /** Sends everybody away, for now. They come back one after the other, and the gate has its say again. */
@@ -114,13 +130,7 @@ export class SocketServer {
     const attempt = { url: request.url ?? "/", origin: request.headers.origin };
     this.#warnOfProxy(request);
     const address = addressGroup(clientAddress(request, this.#options.trustProxy));
-    const state = {
-      ...this.#options.state(),
-      connections: this.#sockets.size,
-      connectionsOfAddress: this.#sessions.counts.of(address),
-      unauthenticated: this.#sessions.counts.unauthenticated,
-    };
-    const rejection = rejectUpgrade(attempt, state, this.#options);
+    const rejection = this.#reject(attempt, address);
     if (rejection) {
       this.#options.metrics.refused(`http-${rejection.status}`);
       this.#sessions.lines.warn(
@@ -141,6 +151,25 @@ export class SocketServer {
       this.#sockets.add(session.socket);
     });
   };
+
+  /** Those who rest give way to somebody who may want to come in. */
+  #reject(attempt: UpgradeAttempt, address: string): Rejection | null {
+    const { counts, resting } = this.#sessions;
+    const judge = (): Rejection | null =>
+      rejectUpgrade(
+        attempt,
+        {
+          ...this.#options.state(),
+          connections: counts.total,
+          connectionsOfAddress: counts.of(address),
+          unauthenticated: counts.unauthenticated,
+        },
+        this.#options,
+      );
+    const rejection = judge();
+    if (rejection?.lacks === undefined) return rejection;
+    return resting.giveWay(rejection.lacks === "place" ? undefined : address) ? judge() : rejection;
+  }
 
   #warnOfProxy(request: IncomingMessage): void {
     if (this.#warnedOfProxy || this.#options.trustProxy > 0 || !request.headers["x-forwarded-for"]) return;

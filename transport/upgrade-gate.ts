@@ -32,6 +32,8 @@ export interface Rejection {
   readonly message: string;
   /** Seconds; only where coming back can help. */
   readonly retryAfter?: number;
+  /** What there is not enough of, where somebody could give way: of all places, or of those of the address. */
+  readonly lacks?: "place" | "place-of-address";
 }
 
 /**
@@ -52,14 +54,15 @@ export function rejectUpgrade(attempt: UpgradeAttempt, state: GateState, rules: 
     return { status: 503, message: "Rooms cannot be saved right now.", retryAfter: 5 };
   if (state.connectionsOfAddress >= rules.maxConnectionsPerIp) {
     const message = "Too many connections from this address (MAX_CONNECTIONS_PER_IP).";
-    return { status: 429, message, retryAfter: 10 };
+    return { status: 429, message, retryAfter: 10, lacks: "place-of-address" };
   }
   if (state.connections >= rules.maxConnections) {
-    return { status: 503, message: "The server is full (MAX_CONNECTIONS).", retryAfter: 10 };
+    const message = "The server is full (MAX_CONNECTIONS).";
+    return { status: 503, message, retryAfter: 10, lacks: "place" };
   }
   if (state.unauthenticated >= maxUnauthenticated(rules.maxConnections)) {
     const message = "Too many connections that have not logged in (half of MAX_CONNECTIONS).";
-    return { status: 503, message, retryAfter: 2 };
+    return { status: 503, message, retryAfter: 2, lacks: "place" };
   }
   return null;
 }

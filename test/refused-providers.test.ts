@@ -124,7 +124,7 @@ test("[M8] whoever was refused gives way when places are short, who rests longes
 
 test("[M1] at an address that has all its places those of it that were refused give way, and of no other", async () => {
   const server = await startWithTokens({ MAX_CONNECTIONS_PER_IP: "2" });
-  const [own, others] = [await refused(server, "192.0.2.1"), await refused(server, "192.0.2.2")];
+  const [others, own] = [await refused(server, "192.0.2.2"), await refused(server, "192.0.2.1")];
   await until("both to rest", () => server.usage().resting === 2);
   const from = (address: string): RawClient =>
     new RawClient(server.url, { headers: { "x-forwarded-for": address } });

@@ -142,7 +142,10 @@ export class FanOut {
     });
   }
 
-  /** From here on nothing is taken from the others, and what was taken is journaled here: there will be no time to see whether they do. */
+  /**
+   * From here on nothing is taken from the others, and what was taken is journaled here: there will be no time to see whether they do. They
+   * are answered as before: who opens a room waits for all who have it, and nobody else may know what is not saved here yet.
+   */
   leave(): void {
     this.#isLeaving = true;
     this.kept.takeOver();
@@ -170,7 +173,6 @@ export class FanOut {
   #receive(channel: string, payload: Buffer): void {
     try {
       if (channel === this.#instances.channel) this.#instances.receive(payload);
-      else if (this.#isLeaving) return;
       else if (channel === this.#ordersChannel) this.#receiveOrder(payload);
       else this.#receiveWords(payload, channel === this.#replyChannel(this.id));
     } catch (error) {
@@ -186,7 +188,7 @@ export class FanOut {
 
   #receiveOrder(payload: Buffer): void {
     const { from, order } = orderIn(payload);
-    if (from !== this.id) this.#options.onOrder(order);
+    if (from !== this.id && !this.#isLeaving) this.#options.onOrder(order);
   }
 
   #receiveWords(payload: Buffer, isForUs: boolean): void {
@@ -196,7 +198,7 @@ export class FanOut {
     const decoder = decoding.createDecoder(message);
     // Not open here, or not any more.
     const channel = this.#channels.get(decoding.readVarString(decoder));
-    channel?.receive(decoder, { from, isForUs });
+    channel?.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
   }
 
   async #renew(): Promise<void> {

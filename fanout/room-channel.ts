@@ -119,17 +119,23 @@ export class RoomChannel {
 
   /**
    * @param decoder behind the room's name.
+   * @param mayTake whether anything may happen to the room; else questions are answered, and that is all.
    * @throws Error when the message does not decode.
    */
   receive(
     decoder: decoding.Decoder,
-    { from, isForUs }: { readonly from: string; readonly isForUs: boolean },
+    {
+      from,
+      isForUs,
+      mayTake,
+    }: { readonly from: string; readonly isForUs: boolean; readonly mayTake: boolean },
   ): void {
     const type: number = decoding.readVarUint(decoder);
+    if (!mayTake && !isQuestion(type, decoder)) return;
     switch (type) {
       case MessageType.Sync:
       case MessageType.SyncReply:
-        this.#receiveSync(decoder, { from, isForUs, mayAskBack: type === MessageType.Sync });
+        this.#receiveSync(decoder, { from, isForUs, mayAskBack: mayTake && type === MessageType.Sync });
         break;
       case MessageType.Awareness:
         this.people.receive(decoding.readVarUint8Array(decoder), from);
@@ -237,4 +243,9 @@ export class RoomChannel {
     const every = COMPARE_EVERY_MS * (1 + this.#options.storedBytes() / COMPARE_BYTES);
     return performance.now() + every * (0.5 + Math.random());
   }
+}
+
+function isQuestion(type: number, decoder: decoding.Decoder): boolean {
+  const isSync = type === MessageType.Sync || type === MessageType.SyncReply;
+  return isSync && decoding.peekVarUint(decoder) === messageYjsSyncStep1;
 }

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { connect } from "../support/client.ts";
 import { startCluster } from "../support/instances.ts";
+import { lockStore } from "../support/locked-store.ts";
 import { tokenOf } from "../support/presence.ts";
 import { describeWithRedis } from "../support/redis.ts";
 
@@ -48,6 +49,22 @@ describeWithRedis("drain", (redis) => {
     await other.ended("SIGKILL");
     const reader = await startProcess(env);
     expect((await connect({ url: reader.url, name, token }).synced()).content).toBe("late");
+  });
+
+  test("[I3] an instance that stops and waits for its store tells what is not saved yet to one that opens the room", async () => {
+    const { servers, path } = await startCluster(redis);
+    const [one, other] = servers;
+    const here = await connect({ url: one.url, name, token }).saved();
+    const release = lockStore(path);
+    here.text.insert(0, "not saved yet");
+    await one.logged("trouble", ({ event }) => event === "health");
+    const ended = one.ended("SIGTERM");
+    await here.closedWith(1012);
+    await one.logged("everybody gone", ({ event }) => event === "connection-left");
+    const there = await connect({ url: other.url, name, token }).synced();
+    expect(there.content).toBe("not saved yet");
+    release();
+    expect((await ended).code).toBe(0);
   });
 
   test("[D7] nobody is kept waiting for a load balancer where none asks, or after an uncaught error", async () => {

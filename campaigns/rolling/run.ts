@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   if (options === null) return;
   const { instances, clients, rooms, writers, store, limitSeconds } = options;
   const binary = findRedis();
-  if (!binary) throw new Error("No redis-server on PATH, and Debian's cannot be fetched");
+  if ("missing" in binary) throw new Error(binary.missing);
   const startedAt = performance.now();
   const redis = new RedisProcess(binary);
   await redis.start();

@@ -1,6 +1,6 @@
 /**
  * Log lines that clients can cause at will: a flood of connections or broken messages would be a flood of lines, and push everything else
- * out of the log. So many of each event are written, and the next one says how many were left out. Metrics count them all.
+ * out of the log. So many of each kind are written, and the next one says how many were left out. Metrics count them all.
  */
 import { TokenBucket } from "../limits/token-bucket.ts";
 import type { Log } from "./log.ts";
@@ -8,7 +8,9 @@ import type { Log } from "./log.ts";
 /** A hundred at once tell the whole story of an ordinary trouble, and ten a second that of a long one. */
 const LINES = { burst: 100, perSecond: 10 };
 
-export type LineFields = { readonly event: string } & Readonly<Record<string, unknown>>;
+export type LineFields = { readonly event: string; readonly reason?: string } & Readonly<
+  Record<string, unknown>
+>;
 
 interface Budget {
   readonly bucket: TokenBucket;
@@ -17,7 +19,10 @@ interface Budget {
 
 export class ClientLines {
   readonly #log: Log;
-  /** By event; events are the code's, not the clients'. */
+  /**
+   * By level, event and reason, all of them the code's and not the clients'. A crowd that is told one thing must not hide what somebody else is
+   * told, nor lines that are not even written those that are.
+   */
   readonly #budgets = new Map<string, Budget>();
 
   constructor(log: Log) {
@@ -30,10 +35,11 @@ export class ClientLines {
 
   write(level: "debug" | "warn" | "error", fields: LineFields, message: string): void {
     const now = performance.now();
-    let budget = this.#budgets.get(fields.event);
+    const kind = `${level} ${fields.event} ${fields.reason}`;
+    let budget = this.#budgets.get(kind);
     if (!budget) {
       budget = { bucket: new TokenBucket(LINES, now), omitted: 0 };
-      this.#budgets.set(fields.event, budget);
+      this.#budgets.set(kind, budget);
     }
     if (!budget.bucket.take(now)) {
       budget.omitted++;

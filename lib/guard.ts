@@ -8,6 +8,7 @@
  *   report      nobody to tell: logged, and the other extensions still get the event
  */
 import type { Extension, HookName } from "@hocuspocus/server";
+import { ClientLines } from "./client-lines.ts";
 import { closeReasons } from "./close-reasons.ts";
 import type { Log } from "./log.ts";
 import { Refusal } from "./refusal.ts";
@@ -49,10 +50,12 @@ type Hook = (payload: unknown) => unknown;
 
 export class Guard {
   readonly #log: Log;
+  readonly #lines: ClientLines;
   #failures = 0;
 
   constructor({ log }: { readonly log: Log }) {
     this.#log = log;
+    this.#lines = new ClientLines(log);
   }
 
   /** Hook failures since start, for metrics and tests. */
@@ -76,8 +79,9 @@ export class Guard {
       if (policy !== "report" && error instanceof Refusal) {
         // Whoever is refused hears the reason only; the cause is for the operator, and missed most when it is our trouble.
         const level = error.retry ? "warn" : "debug";
-        const fields = { event: "refusal-cause", hook: name, room: payload.documentName, err: error };
-        this.#log[level](fields, `${error.reason}: ${error.message}`);
+        const { reason, message } = error;
+        const fields = { event: "refusal-cause", reason, hook: name, room: payload.documentName, err: error };
+        this.#lines.write(level, fields, `${reason}: ${message}`);
         throw error;
       }
       this.#failures++;

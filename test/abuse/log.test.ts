@@ -1,7 +1,9 @@
 /** Who makes the server write its log full. */
 import { expect, test } from "vitest";
+import { closeReasons } from "../../lib/close-reasons.ts";
+import { Refusal } from "../../lib/refusal.ts";
 import { startComposition } from "../support/composition.ts";
-import { refusedUpgrade } from "../support/raw-client.ts";
+import { RawClient, refusedUpgrade } from "../support/raw-client.ts";
 
 test("[M15] three hundred refused upgrades are about a hundred lines, and the next one says how many there were", async () => {
   const server = await startComposition({ ALLOWED_ORIGINS: "https://app.example" });
@@ -19,4 +21,32 @@ test("[M15] three hundred refused upgrades are about a hundred lines, and the ne
   }
   const omitted = lines().reduce((sum, line) => sum + ((line["omitted"] as number | undefined) ?? 0), 0);
   expect(omitted + lines().length).toBe(refused);
+});
+
+test("[M15] the cause of a refusal is bounded as well, for each reason by itself", async () => {
+  const server = await startComposition({}, [
+    {
+      async onAuthenticate({ token }: { token: string }): Promise<void> {
+        if (token === "final") throw new Refusal(closeReasons.roomForbidden);
+        throw new Refusal(token === "crowd" ? closeReasons.serverBusy : closeReasons.authUnavailable);
+      },
+    },
+  ]);
+  const causes = (reason: string): number =>
+    server.log.events("refusal-cause").filter((line) => line["reason"] === reason).length;
+  const logIn = async (token: string): Promise<void> => {
+    for (let socket = 0; socket < 3; socket++) {
+      const client = await new RawClient(server.url).opened();
+      for (let room = 0; room < 90; room++) client.login(`room-${room}`, { token });
+      await client.caughtUp();
+    }
+  };
+  await logIn("final");
+  await logIn("crowd");
+  expect(causes("server-busy")).toBeGreaterThanOrEqual(100);
+  expect(causes("server-busy")).toBeLessThan(250);
+  const one = await new RawClient(server.url).opened();
+  one.login("room", { token: "ana" });
+  expect((await one.closed()).code).toBe(4502);
+  expect(causes("auth-unavailable")).toBe(1);
 });

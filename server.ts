@@ -44,6 +44,7 @@ import { Rooms } from "./lib/rooms.ts";
 import { runProcess } from "./lib/run-process.ts";
 import { runShutdown } from "./lib/shutdown.ts";
 import { HandlingWatch } from "./limits/handling-watch.ts";
+import { RoomMemory } from "./limits/room-memory.ts";
 import { ClientIds } from "./members/client-ids.ts";
 import { MemberMessages, type MessageHandler } from "./members/member-messages.ts";
 import manifest from "./package.json" with { type: "json" };
@@ -166,17 +167,25 @@ export async function startServer({
   // What this server adds to Hocuspocus, in the order in which a connection meets it.
   const guard = new Guard({ log });
   const hold = (room: string): (() => void) => rooms.hold(room);
+  const memory: RoomMemory = new RoomMemory({
+    ...config,
+    storedBytes: (room) => persist.storedBytes(room),
+    remeasure: (room) => persist.remeasure(room),
+    onPressure: () => idle.expireAll(),
+    log,
+  });
   const persist = persistence({
     store,
     journal,
     log,
     hold,
     maxDocumentBytes: config.maxDocumentBytes,
+    memory,
     isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
   });
   const clientIds = new ClientIds();
   const states = new PresenceStates({ clientIds });
-  const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold });
+  const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold, isPressed: () => memory.isPressed });
   const rooms: Rooms = new Rooms({
     guard,
     configuration: {
@@ -216,6 +225,7 @@ export async function startServer({
     connections: () => sockets.connections,
     usage: () => sockets.usage,
     rooms: () => rooms.getDocumentsCount(),
+    roomsBytes: () => memory.bytes,
     unsavedBytes: () => journal.unsavedBytes,
     commits: () => journal.commits,
     hookFailures: () => guard.failures,
@@ -234,6 +244,10 @@ export async function startServer({
             storage: async () => {
               if (journal.trouble) throw journal.trouble;
               await store.check();
+            },
+            memory: async () => {
+              // Those inside go on, and what helps is fewer rooms, not a restart.
+              if (memory.isPressed) throw new Degraded("open rooms take three quarters of MAX_ROOMS_BYTES");
             },
             ...(fanOut && {
               // Whoever is sent here is served: without Redis nobody is, with this part a reason to send people elsewhere.
@@ -261,6 +275,7 @@ export async function startServer({
     answer,
     clientIds,
     onIntroduced: (member) => states.greet(member),
+    memory,
     onKnown: (room) => fanOut?.kept.takeOver({ room }),
     limit: new DocumentLimit({
       maxDocumentBytes: config.maxDocumentBytes,

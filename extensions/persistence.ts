@@ -6,6 +6,7 @@
  *            S3 a room that cannot be loaded is refused for now, never shown empty
  *            S4 a room with unsaved updates never leaves memory
  *            S5 a room's journal is merged into its snapshot when it grows and when the room unloads
+ *            M20 nor one for which there is no memory
  *            S10 an unreadable journal row is set aside with a loud log, and the rest of the room loads
  * On failure acks are withheld, the journal tries again, readiness turns red
  */
@@ -16,6 +17,7 @@ import { closeReasons } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
+import type { RoomMemory } from "../limits/room-memory.ts";
 import type { Journal } from "../storage/journal.ts";
 import { StoreMoved, type Compaction, type Store, type UnreadableRow } from "../storage/store.ts";
 
@@ -26,6 +28,7 @@ export interface PersistenceOptions {
   /** Keeps a room in memory until the returned function is called. */
   readonly hold: (room: string) => () => void;
   readonly maxDocumentBytes: number;
+  readonly memory: Pick<RoomMemory, "open" | "loaded">;
   /** Whether another instance journals an update, which came from there with this origin. It is then only counted here. */
   readonly isElsewhere?: ((room: string, update: Uint8Array, origin: unknown) => boolean) | undefined;
 }
@@ -72,6 +75,7 @@ export function persistence({
   log,
   hold,
   maxDocumentBytes,
+  memory,
   isElsewhere,
 }: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
@@ -172,7 +176,7 @@ export function persistence({
     // the journal, and all that builds on it could not be read again.
     priority: 5000,
 
-    async onLoadDocument({ document, documentName }) {
+    async onLoadDocument({ document, documentName, context }) {
       // A document that was discarded (`Rooms.discard`) may have left edits on their way to the disk.
       if (journal.trouble) throw new Refusal(closeReasons.storageUnavailable, "Edits cannot be saved");
       await new Promise<void>((resolve) => journal.whenSaved(documentName, { saved: () => resolve() }));
@@ -181,6 +185,15 @@ export function persistence({
         throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
       });
       reportUnreadable(documentName, unreadable);
+      const storedBytes = [snapshot ?? new Uint8Array(), ...updates].reduce(
+        (sum, { byteLength }) => sum + byteLength,
+        0,
+      );
+      // Of a direct connection the context is whatever the extension gave it.
+      memory.open(document, {
+        user: (context as Partial<Identity> | undefined)?.user?.id,
+        bytes: storedBytes,
+      });
       const readAt = performance.now();
       try {
         // One transaction, so that the cost of its end is paid once, however long the journal.
@@ -194,15 +207,12 @@ export function persistence({
           cause: error,
         });
       }
-      const storedBytes = [snapshot ?? new Uint8Array(), ...updates].reduce(
-        (sum, { byteLength }) => sum + byteLength,
-        0,
-      );
       sizes.set(documentName, storedBytes);
       reportSlowLoad(documentName, { bytes: storedBytes, startedAt, readAt });
       // A journal that an earlier crash left behind is merged at the next unload even if nobody edits.
       if (updates.length > 0) growths.set(documentName, { rows: updates.length, bytes: 0 });
       document.on("update", (update: Uint8Array, origin: unknown) => record(documentName, update, origin));
+      memory.loaded(document);
     },
 
     remeasure(room) {

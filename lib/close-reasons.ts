@@ -130,6 +130,13 @@ export const closeReasons = {
     retry: false,
     meaning: "MAX_ROOMS_PER_CONNECTION are open on this socket.",
   },
+  tooMuchOpen: {
+    code: 4426,
+    reason: "too-much-open",
+    retry: false,
+    meaning:
+      "With this edit the rooms that the user has opened and written would take half of MAX_ROOMS_BYTES. Worth another try once some are closed.",
+  },
   rateLimited: {
     code: 4429,
     reason: "rate-limited",
@@ -180,6 +187,13 @@ export const closeReasons = {
     retry: true,
     meaning:
       "More than MAX_BUFFERED_BYTES waited for a client that does not read. Seen as 1006: it is cut off.",
+  },
+  memoryFull: {
+    code: 4506,
+    reason: "memory-full",
+    retry: true,
+    meaning:
+      "Open rooms take up MAX_ROOMS_BYTES, and with this room or edit the user would have more than an equal part of what is left.",
   },
   roomReloaded: {
     code: 4504,

@@ -2,6 +2,7 @@
  * Reads the environment against the option table: all problems at once, each by name, no secret printed.
  * The only file that touches `process.env`.
  */
+import { getHeapStatistics } from "node:v8";
 import type { Algorithm } from "jsonwebtoken";
 import leven from "leven";
 import { algorithmOf, isUsableWith } from "./jwt-key.ts";
@@ -15,6 +16,7 @@ export interface Config extends OptionValues {
   readonly production: boolean;
   readonly logFormat: "pretty" | "json";
   readonly authMode: AuthMode;
+  readonly maxRoomsBytes: number;
   /** Insecure development defaults in force, each a sentence to be said loudly at start. */
   readonly warnings: readonly string[];
 }
@@ -109,7 +111,9 @@ function complete(values: OptionValues): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const logFormat = values.logFormat ?? (process.stdout.isTTY ? "pretty" : "json");
-  return { ...values, production, logFormat, authMode, warnings };
+  // The other half is for connections (15,000 take 300 MB), for what comes and goes, and for how far the estimate is off.
+  const maxRoomsBytes = values.maxRoomsBytes ?? Math.floor(getHeapStatistics().heap_size_limit / 2);
+  return { ...values, production, logFormat, authMode, maxRoomsBytes, warnings };
 }
 
 function authModeFrom({ hasKey, hasWebhook }: { hasKey: boolean; hasWebhook: boolean }): AuthMode {

@@ -24,6 +24,7 @@ export interface MetricsSources {
     readonly bufferedBytes: number;
   };
   readonly rooms: () => number;
+  readonly roomsBytes: () => number;
   readonly unsavedBytes: () => number;
   readonly commits: () => number;
   readonly hookFailures: () => number;
@@ -51,6 +52,7 @@ export class Metrics {
       () => sources.usage().unauthenticated,
     );
     this.#gauge("rooms", "Rooms in memory", sources.rooms);
+    this.#gauge("rooms_bytes", "Memory of all rooms, as estimated", sources.roomsBytes);
     this.#gauge(
       "waiting_bytes",
       "Sent by clients that are in no room yet",

@@ -259,6 +259,12 @@ export const options = {
     integer(1024, 1_073_741_824),
     "Largest room; an edit beyond is refused. 50 MiB are a quarter of a million tasks, which take seconds to load",
   ),
+  maxRoomsBytes: option(
+    "MAX_ROOMS_BYTES",
+    null,
+    integer(65_536, 1_099_511_627_776),
+    "Memory that all open rooms may take together: their bytes, and 500 for each element. Not set it is half of Node's heap: on a machine of 2 GB about 512 MiB, 170,000 tasks in open rooms",
+  ),
   maxAwarenessBytes: option(
     "MAX_AWARENESS_BYTES",
     "16384",

@@ -23,6 +23,7 @@ export interface SyncMessagesOptions {
   /** A member has answered the question for its state: whatever a provider says first thing has been said. */
   readonly onIntroduced: (member: Member) => void;
   readonly limit: DocumentLimit;
+  readonly memory: UpdateIntakeOptions["memory"];
   readonly onKnown?: UpdateIntakeOptions["onKnown"];
 }
 

@@ -7,6 +7,7 @@ import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Rooms } from "../lib/rooms.ts";
+import type { RoomMemory } from "../limits/room-memory.ts";
 import type { ClientIds } from "../members/client-ids.ts";
 import type { Member } from "../members/member.ts";
 import { applyUpdate } from "./application.ts";
@@ -23,6 +24,7 @@ export interface UpdateIntakeOptions {
   readonly questions: StateQuestions;
   readonly clientIds: ClientIds;
   readonly limit: DocumentLimit;
+  readonly memory: Pick<RoomMemory, "ensureFits">;
   /**
    * What a client has brought may have been here already, from another instance that has not saved it yet; the ack that follows must wait
    * until it is saved.
@@ -92,9 +94,15 @@ export class UpdateIntake {
    * @throws Error, or Refusal, where it may not be applied at all.
    */
   #ensureAcceptable(member: Member, update: Uint8Array, contents: UpdateContents): readonly number[] {
-    const { clientIds, limit } = this.#options;
+    const { clientIds, limit, memory } = this.#options;
     const added = clientIds.ensureOwn(contents.ends, member);
     limit.ensureFits(member.document, update, added);
+    if (added.length > 0)
+      memory.ensureFits(member.document, {
+        user: member.context.user.id,
+        bytes: update.byteLength,
+        elements: contents.structs.length,
+      });
     if (nestsTooDeeply(member.document, contents)) throw new Refusal(closeReasons.updateRejected);
     return added;
   }

@@ -8,6 +8,7 @@ import { refusedUpgrade } from "./support/raw-client.ts";
 const sources = {
   connections: () => 3,
   rooms: () => 2,
+  roomsBytes: () => 3,
   usage: () => ({ unauthenticated: 1, waitingBytes: 5, bufferedBytes: 6 }),
   unsavedBytes: () => 7,
   commits: () => 8,

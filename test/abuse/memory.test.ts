@@ -1,0 +1,178 @@
+/** Who fills the memory by many rooms, each of which is small enough. */
+import { MessageType } from "@hocuspocus/server";
+import { expect, test } from "vitest";
+import * as Y from "yjs";
+import { closeReasons } from "../../lib/close-reasons.ts";
+import { connect } from "../support/client.ts";
+import { startComposition, type Composition } from "../support/composition.ts";
+import { namedUsers, tokenOf } from "../support/presence.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+import { Bystanders } from "./bystanders.ts";
+
+const MAX_BYTES = 8_000_000;
+const PRESSURE = (MAX_BYTES * 3) / 4;
+const env = { ...namedUsers, MAX_ROOMS_BYTES: String(MAX_BYTES) };
+
+/** Of memory, of one write: 200 nested types in 2 kB. */
+const CHUNK_ELEMENTS = 200;
+const CHUNK_BYTES = 110_000;
+
+/** A writer with a token for every room, on one socket. */
+class Filler {
+  readonly client: RawClient;
+  readonly #token: string;
+  #rooms = 0;
+
+  constructor(user: string, url: string) {
+    this.client = new RawClient(url);
+    this.#token = tokenOf(user);
+  }
+
+  async enter(room: string): Promise<void> {
+    await this.client.opened();
+    this.client.login(room, { token: this.#token });
+    this.client.firstSync(room);
+    await this.client.received(room, MessageType.Sync);
+  }
+
+  /** A room of its own with so many chunks. Resolves with the room, or with null when it was turned away. */
+  async fill(chunks: number): Promise<string | null> {
+    const room = `${this.#token.slice(-8)}-${this.#rooms++}`;
+    await this.enter(room);
+    return (await this.write(room, chunks)) ? room : null;
+  }
+
+  /** Resolves with whether each chunk is acknowledged. */
+  async write(room: string, chunks: number): Promise<boolean> {
+    const acks = this.client.acksTo(room);
+    const denial = this.#denialIn(room);
+    const document = new Y.Doc();
+    const updates: Uint8Array[] = [];
+    document.on("update", (update) => updates.push(update));
+    for (let chunk = 0; chunk < chunks; chunk++)
+      document.transact(() => {
+        const items = Array.from({ length: CHUNK_ELEMENTS }, () => new Y.Map());
+        document.getArray("items").push(items);
+      });
+    for (const [index, update] of updates.entries()) {
+      this.client.update(room, update);
+      await until(
+        "acknowledged or refused",
+        () => this.client.acksTo(room) > acks + index || this.client.close || denial(),
+      );
+      if (this.client.acksTo(room) <= acks + index) return false;
+    }
+    return true;
+  }
+
+  #denialIn(room: string): () => boolean {
+    return () =>
+      this.client.messages.some((message) => {
+        const text = Buffer.from(message).toString();
+        return text.includes(room) && text.includes(closeReasons.tooMuchOpen.reason);
+      });
+  }
+}
+
+async function bytesOf({ metrics }: Composition): Promise<number> {
+  return Number(/^righttask_rooms_bytes (\S+)$/m.exec(await metrics.text())?.[1]);
+}
+
+test("[M21] one user's rooms take half of the memory at most, then an edit is refused for good; nobody else notices, and closed rooms give it back", async () => {
+  const server = await startComposition({ ...env, ROOM_IDLE_SECONDS: "0" });
+  const bystanders = await Bystanders.join(server.url, { token: tokenOf("ana") });
+  const before = await bytesOf(server);
+  const eve = new Filler("eve", server.url);
+  await bystanders.during(
+    (async () => {
+      let filled = 0;
+      while ((await eve.fill(3)) !== null) expect(++filled).toBeLessThan(30);
+      expect(filled).toBeGreaterThan(8);
+      expect(await bytesOf(server)).toBeLessThan(before + MAX_BYTES / 2 + CHUNK_BYTES);
+      // Not by another device either, and the socket stays: in its other rooms it reads, and may delete.
+      expect(await new Filler("eve", server.url).fill(1)).toBe(null);
+      expect(eve.client.close).toBeNull();
+    })(),
+  );
+  expect(server.log.events("memory")).toEqual([]);
+  eve.client.socket.terminate();
+  await until("given back", async () => (await bytesOf(server)) < before + 2 * CHUNK_BYTES);
+  expect(await new Filler("eve", server.url).fill(1)).not.toBe(null);
+});
+
+test("[M21] what is deleted does not count any more, and deleting always passes", async () => {
+  const server = await startComposition(env);
+  const eve = connect({ url: server.url, name: "room", token: tokenOf("eve") });
+  const items = eve.doc.getArray("items");
+  const fill = async (): Promise<void> => {
+    items.push(Array.from({ length: 6000 }, () => new Y.Map()));
+    await eve.saved();
+  };
+  await fill();
+  const second = connect({ url: server.url, name: "room", token: tokenOf("eve") });
+  await second.saved();
+  second.doc.getArray("items").push(Array.from({ length: 6000 }, () => new Y.Map()));
+  expect(await second.denied()).toBe("too-much-open");
+  for (let round = 0; round < 3; round++) {
+    items.delete(0, items.length);
+    await eve.saved();
+    await fill();
+  }
+  expect([eve.closes, eve.denials]).toEqual([[], []]);
+});
+
+test(
+  "[M20] when open rooms take three quarters, empty ones go at once, large ones are to come later, and small ones go on",
+  { timeout: 60_000 },
+  async () => {
+    const server = await startComposition(env);
+    const owner = await connect({ url: server.url, name: "large", token: tokenOf("owner") }).synced();
+    owner.text.insert(0, "x".repeat(1_000_000));
+    await owner.saved();
+    owner.leave();
+    const bystanders = await Bystanders.join(server.url, { token: tokenOf("ana") });
+    const [eve, mallory, trudy] = ["eve", "mallory", "trudy"].map((user) => new Filler(user, server.url));
+    if (!eve || !mallory || !trudy) throw new Error("three of them");
+
+    /** Two together: either alone would be at its half. */
+    let room: string | null = null;
+    const fillUp = async (): Promise<void> => {
+      while ((await bytesOf(server)) < PRESSURE - 2 * CHUNK_BYTES) {
+        expect(await mallory.fill(1)).not.toBe(null);
+        room = await eve.fill(1);
+        expect(room).not.toBe(null);
+      }
+    };
+    const lastSaid = (): unknown => server.log.events("memory").at(-1)?.["memory"];
+
+    await bystanders.during(
+      (async () => {
+        await fillUp();
+        expect([lastSaid(), server.rooms.documents.has("large")]).toEqual([undefined, true]);
+        // Each has an equal part of the last quarter.
+        expect(await trudy.fill(3)).not.toBe(null);
+        await until("the empty room gone", () => !server.rooms.documents.has("large"));
+        expect(server.log.events("memory")[0]?.["memory"]).toBe("short");
+        await fillUp();
+        expect(await new Filler("victor", server.url).fill(3)).not.toBe(null);
+        expect(lastSaid()).toBe("short");
+
+        const late = connect({ url: server.url, name: "large", token: tokenOf("dan") });
+        expect(await late.closedWith(4506)).toMatchObject({ reason: "memory-full" });
+        const small = await connect({ url: server.url, name: "small", token: tokenOf("cleo") }).synced();
+        small.text.insert(0, "x");
+        await small.saved();
+        expect(small.closes).toEqual([]);
+        expect(await bytesOf(server)).toBeLessThan(MAX_BYTES);
+
+        expect(await eve.write(room ?? "", 1)).toBe(false);
+        expect(await eve.client.closed()).toEqual({ code: 4506, reason: "memory-full" });
+        await until("relieved", () => lastSaid() === "ok");
+        await late.synced();
+        expect(late.text.length).toBe(1_000_000);
+        expect(late.denials).toEqual([]);
+      })(),
+    );
+  },
+);

@@ -2,7 +2,6 @@
  * Tokens that members send from inside (TokenSync): asked for before their right ends, or unasked, because the frontend has a better one. A good
  * one of the same user replaces the one before, with everything that it says; a bad one ends the stay.
  */
-import pLimit from "p-limit";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
@@ -10,6 +9,7 @@ import type { Member } from "../members/member.ts";
 import { MAX_TOKEN_LENGTH, type Admission } from "./admission.ts";
 import { reasonInside } from "./refused-inside.ts";
 import type { Rights } from "./rights.ts";
+import { Turns } from "./turns.ts";
 
 export interface FreshTokensOptions {
   readonly rights: Rights;
@@ -35,7 +35,7 @@ interface Offer {
 
 export class FreshTokens {
   readonly #options: FreshTokensOptions;
-  readonly #limit = pLimit(MAX_QUESTIONS);
+  readonly #turns = new Turns({ atOnce: MAX_QUESTIONS });
   readonly #offers = new Map<Member, Offer>();
 
   constructor(options: FreshTokensOptions) {
@@ -79,11 +79,13 @@ export class FreshTokens {
     offer.waiting = null;
     offer.isChecking = true;
     // Never rejects.
-    void this.#limit(() => this.#check(member, token)).then((isAnswered) => {
-      offer.isChecking = false;
-      offer.nextCheckAt = performance.now() + (isAnswered ? CHECK_EVERY_MS : RETRY_AFTER_MS);
-      if (!isAnswered) offer.waiting ??= token;
-    });
+    void this.#turns
+      .take({ lane: "offered" }, () => this.#check(member, token))
+      .then((isAnswered) => {
+        offer.isChecking = false;
+        offer.nextCheckAt = performance.now() + (isAnswered ? CHECK_EVERY_MS : RETRY_AFTER_MS);
+        if (!isAnswered) offer.waiting ??= token;
+      });
   }
 
   /** Returns whether the backend has answered. */

@@ -159,6 +159,32 @@ test("[A5] what waits is bounded in all, and where that is full the longest line
   expect(order).toEqual(["a0", "a1", "b2", "c1"]);
 });
 
+test("[A5] those without a lane go before all lanes, and lanes take turns", async () => {
+  const turns = new Turns({ atOnce: 1 });
+  const order: string[] = [];
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const take = (lane: string | null, name: string): Promise<unknown> =>
+    turns.take({ lane }, async () => {
+      await gate;
+      order.push(name);
+    });
+  const all = [take("a", "a0"), take("a", "a1"), take("a", "a2"), take("b", "b1"), take(null, "inside")];
+  open();
+  await Promise.all(all);
+  expect(order).toEqual(["a0", "inside", "a1", "b1", "a2"]);
+});
+
+test("[A5] of many addresses 2,000 wait in all; beyond, the longest line gives way (1013)", async () => {
+  const { backend, server } = await start();
+  const clients = await Promise.all(Array.from({ length: 21 }, (_, i) => from(server, `192.0.2.${i + 1}`)));
+  for (const client of clients.slice(0, 20)) await logIn(client, WAITING_OF_ADDRESS);
+  expect(clients.map(({ close }) => close).filter(Boolean)).toEqual([]);
+  for (const client of clients.slice(20)) await logIn(client, WAITING_OF_ADDRESS);
+  const busy = await until("one too many", () => clients.find(({ close }) => close !== null));
+  expect(busy.close).toEqual({ code: 1013, reason: "server-busy" });
+  expect(backend.questions).toHaveLength(AT_ONCE);
+});
+
 test("[A15] an ordered re-check does not rely on a refusal from before the order", async () => {
   const { backend, server } = await start();
   const ana = await from(server, "192.0.2.1");

@@ -84,13 +84,16 @@ export class Client {
   }
 }
 
-/** Opens one client for each name, in order, and resolves when all of them are synced. */
-export async function openClients(rooms: string[], options: Omit<ClientOptions, "room">): Promise<Client[]> {
+/** Opens clients in this order, and resolves when all of them are synced. */
+export async function openClients(
+  places: Pick<ClientOptions, "url" | "room">[],
+  options: Omit<ClientOptions, "url" | "room">,
+): Promise<Client[]> {
   const clients: Client[] = [];
-  for (let from = 0; from < rooms.length; from += CONNECT_CONCURRENCY) {
-    const opened = rooms
+  for (let from = 0; from < places.length; from += CONNECT_CONCURRENCY) {
+    const opened = places
       .slice(from, from + CONNECT_CONCURRENCY)
-      .map((room) => new Client({ ...options, room }));
+      .map((place) => new Client({ ...options, ...place }));
     // In groups, one after the other: that is what bounds the concurrency.
     // oxlint-disable-next-line no-await-in-loop
     await Promise.all(opened.map(async (client) => client.synced));

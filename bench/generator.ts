@@ -1,6 +1,6 @@
 /**
  * The client side of one measurement, a process of its own: forked by run.ts, it opens all connections of a scenario
- * against one server, says that it is ready, and for a load also runs it and reports. It ends when it is told to.
+ * against one server or all its instances, says that it is ready, and for a load also runs it and reports. It ends when it is told to.
  */
 import { openClients } from "./client.ts";
 import { type LoadResult, runLoad } from "./load.ts";
@@ -11,8 +11,10 @@ import { createWorkload, roomName } from "./workload.ts";
 export interface GeneratorOptions {
   scenario: Scenario;
   protocol: ProtocolName;
-  url: string;
-  serverPid: number;
+  /** One for each instance. */
+  urls: string[];
+  serverPids: number[];
+  redisPid: number | null;
   warmUpMs: number;
   measuredMs: number;
 }
@@ -27,25 +29,28 @@ await main(options);
 
 async function main({
   scenario,
-  url,
-  serverPid,
+  urls,
   warmUpMs,
   measuredMs,
-  ...names
+  protocol: protocolName,
+  ...processes
 }: GeneratorOptions): Promise<void> {
-  const protocol = protocols[names.protocol];
+  const protocol = protocols[protocolName];
   const updates =
     scenario.kind === "load" ? Math.ceil((scenario.updatesPerSecond * (warmUpMs + measuredMs)) / 1_000) : 0;
   const workload = createWorkload(scenario, protocol, updates);
   const connections = scenario.rooms * scenario.connectionsPerRoom;
   const clients = await openClients(
-    Array.from({ length: connections }, (_, n) => roomName(Math.floor(n / scenario.connectionsPerRoom))),
-    { url, protocol, onLost: fail },
+    Array.from({ length: connections }, (_, n) => ({
+      url: urls[n % urls.length] ?? "",
+      room: roomName(Math.floor(n / scenario.connectionsPerRoom)),
+    })),
+    { protocol, onLost: fail },
   );
   report({ event: "connected" });
   if (scenario.kind === "idle") return;
   const { updatesPerSecond } = scenario;
-  const result = await runLoad(clients, { workload, updatesPerSecond, warmUpMs, measuredMs, serverPid });
+  const result = await runLoad(clients, { workload, updatesPerSecond, warmUpMs, measuredMs, ...processes });
   report({ event: "measured", result: protocol.acknowledges ? result : { ...result, missingAcks: 0 } });
 }
 

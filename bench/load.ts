@@ -26,17 +26,25 @@ export interface LoadOptions {
   updatesPerSecond: number;
   warmUpMs: number;
   measuredMs: number;
-  serverPid: number;
+  /** Of all instances; connection n is at instance n modulo their number. */
+  serverPids: number[];
+  redisPid: number | null;
 }
 
 export interface LoadResult {
+  /** Updates of the whole run. */
+  sent: number;
   /** Really sent, in the window. */
   updatesPerSecond: number;
   isRateReached: boolean;
-  /** Server CPU for one update at one receiver other than its writer. */
+  /** CPU of all instances and of Redis for one update at one receiver other than its writer. */
   cpuMicrosPerDelivery: number;
-  /** The part of it on the event loop. */
+  /** The part of it on the event loops. */
   mainThreadMicrosPerDelivery: number;
+  /** The same CPU for one update at all its receivers, and the part of it in Redis. */
+  cpuMicrosPerUpdate: number;
+  redisMicrosPerUpdate: number;
+  /** With several instances, from writers at one to readers at another alone. */
   latencyMs: Percentiles | null;
   ackMs: Percentiles | null;
   /** Updates × receivers that never arrived, and updates that were never confirmed, of the whole run. */
@@ -55,13 +63,14 @@ interface Snapshot {
   sent: number;
   receipts: number;
   serverMicros: number;
+  redisMicros: number;
   mainThreadMicros: number;
   generatorMicros: number;
   machineMicros: number;
 }
 
 export async function runLoad(clients: Client[], options: LoadOptions): Promise<LoadResult> {
-  const { workload, updatesPerSecond, warmUpMs, measuredMs, serverPid } = options;
+  const { workload, updatesPerSecond, warmUpMs, measuredMs, serverPids, redisPid } = options;
   const { messages, connectionsPerRoom } = workload;
   const sentAtMs = new Float64Array(messages.length);
   const received = new Uint32Array(clients.length);
@@ -72,6 +81,10 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
   let receipts = 0;
   let unsaved = 0;
   let firstMeasured = Number.POSITIVE_INFINITY;
+
+  const instances = serverPids.length;
+  const isRemote = (writer: number, reader: number): boolean =>
+    instances === 1 ? writer !== reader : writer % instances !== reader % instances;
 
   for (const [connection, client] of clients.entries()) {
     const count = (updates: number): void => {
@@ -89,7 +102,7 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
             const sequences = readMarkers(message);
             count(sequences.length);
             for (const sequence of sequences) {
-              if (sequence < firstMeasured || writerOf(workload, sequence) === connection) continue;
+              if (sequence < firstMeasured || !isRemote(writerOf(workload, sequence), connection)) continue;
               latencies.push(nowMs - at(sentAtMs, sequence));
             }
           };
@@ -103,12 +116,14 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
 
   const takeSnapshot = (): Snapshot => {
     const generator = process.cpuUsage();
+    const redisMicros = redisPid === null ? 0 : cpuMicros(redisPid);
     return {
       atMs: performance.now(),
       sent,
       receipts,
-      serverMicros: cpuMicros(serverPid),
-      mainThreadMicros: mainThreadCpuMicros(serverPid),
+      serverMicros: sum(serverPids.map(cpuMicros)) + redisMicros,
+      redisMicros,
+      mainThreadMicros: sum(serverPids.map(mainThreadCpuMicros)),
       generatorMicros: generator.user + generator.system,
       machineMicros: machineCpuMicros(),
     };
@@ -143,7 +158,7 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
   const own = clients.map((_, connection) => sentBy(workload, connection, sent));
   for (const connection of clients.keys()) {
     const first = connection - (connection % connectionsPerRoom);
-    const inRoom = own.slice(first, first + connectionsPerRoom).reduce((sum, updates) => sum + updates, 0);
+    const inRoom = sum(own.slice(first, first + connectionsPerRoom));
     const surplus = at(received, connection) - (inRoom - (own[connection] ?? 0));
     if (surplus < 0) missingDeliveries -= surplus;
     else echoes += surplus;
@@ -159,9 +174,12 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
   const expected = (windowMs * updatesPerSecond) / 1_000;
   return {
     isRateReached: after.sent - before.sent >= expected * RATE_REACHED_SHARE - 2,
+    sent,
     updatesPerSecond: ((after.sent - before.sent) / windowMs) * 1_000,
     cpuMicrosPerDelivery: serverMicros / delivered,
     mainThreadMicrosPerDelivery: (after.mainThreadMicros - before.mainThreadMicros) / delivered,
+    cpuMicrosPerUpdate: serverMicros / (after.sent - before.sent),
+    redisMicrosPerUpdate: (after.redisMicros - before.redisMicros) / (after.sent - before.sent),
     latencyMs: percentiles(latencies),
     ackMs: percentiles(ackTimes),
     missingDeliveries,
@@ -186,6 +204,10 @@ async function untilQuiet(progress: () => number): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop
     await delay(QUIET_MS);
   }
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** Typed arrays of the right length have no holes; the type does not know. */

@@ -45,8 +45,8 @@ process.exit(0);
 function peerNamed(name: string, env: Record<string, string>): Peer {
   if (name === "ours") {
     // A proxy in front, so that not all are one address.
-    const ours = (database: string): Record<string, string> => ({
-      ...peers.ours.env(database),
+    const ours: Peer["env"] = (backing) => ({
+      ...peers.ours.env(backing),
       ...env,
       TRUST_PROXY: "1",
     });
@@ -54,7 +54,7 @@ function peerNamed(name: string, env: Record<string, string>): Peer {
   }
   if (name !== "stock") throw new Error(`No server ${name}. There are: ours, stock`);
   const file = join(import.meta.dirname, "peers/stock-webhook.ts");
-  return { protocol: "hocuspocus", args: (database) => [file, database], env: () => env };
+  return { ...peers.stock, args: ({ database }) => [file, database], env: () => env };
 }
 
 async function measure(name: string): Promise<string> {
@@ -62,6 +62,7 @@ async function measure(name: string): Promise<string> {
   const backend = await startBackend({ answerMs: Number(values["answer-ms"]) });
   const server = await startPeer(peerNamed(name, backend.env), {
     database: join(directory.path, "bench.sqlite"),
+    redisUrl: null,
     isInspected: false,
   });
   try {

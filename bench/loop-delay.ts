@@ -56,7 +56,7 @@ async function measure(
   await using directory = await mkdtempDisposable(join(tmpdir(), "righttask-bench-"));
   const database = join(directory.path, "bench.sqlite");
   const bytes = storeLargeRoom(database, { room: ROOM, megabytes });
-  const server = await startServer(peer, { database, isInspected: true });
+  const server = await startServer(peer, { database, redisUrl: null, isInspected: true });
   try {
     const editor = await enter(server.url);
     await editor.synced;

@@ -1,13 +1,15 @@
-/** One scenario on one server: fresh server, fresh generator, one result. */
+/** One scenario on one server: fresh instances, fresh generator, one result. */
 import { fork } from "node:child_process";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startDeployment } from "./deployment.ts";
 import type { GeneratorOptions, GeneratorReport } from "./generator.ts";
-import { measureMemory } from "./inspector.ts";
+import { type Memory, measureMemory } from "./inspector.ts";
 import type { LoadResult } from "./load.ts";
+import { type RedisTraffic, trafficOf } from "./redis.ts";
 import type { Scenario } from "./scenarios.ts";
-import { endWithParent, type PeerName, peers, startServer, stopChild } from "./servers.ts";
+import { endWithParent, type PeerName, peers, stopChild } from "./servers.ts";
 
 export interface IdleResult {
   rssBytesPerConnection: number;
@@ -15,7 +17,7 @@ export interface IdleResult {
 }
 
 export type Measurement = { round: number; peer: PeerName; scenario: Scenario } & (
-  | { kind: "load"; load: LoadResult }
+  | { kind: "load"; load: LoadResult; redis: RedisTraffic | null }
   | { kind: "idle"; idle: IdleResult }
 );
 
@@ -23,31 +25,46 @@ export interface MeasurementOptions {
   peer: PeerName;
   scenario: Scenario;
   round: number;
+  instances: number;
   warmUpMs: number;
   measuredMs: number;
 }
 
 export async function measure(options: MeasurementOptions): Promise<Measurement> {
-  const { peer, scenario, round, warmUpMs, measuredMs } = options;
+  const { peer, scenario, round, instances, warmUpMs, measuredMs } = options;
   await using directory = await mkdtempDisposable(join(tmpdir(), "righttask-bench-"));
   const isInspected = scenario.kind === "idle";
-  const server = await startServer(peer, { database: join(directory.path, "bench.sqlite"), isInspected });
+  const database = join(directory.path, "bench.sqlite");
+  const deployment = await startDeployment(peer, { instances, database, isInspected });
+  const { servers, redis } = deployment;
+  const memory = async (): Promise<Memory> => totalOf(await Promise.all(servers.map(measureMemory)));
   try {
-    const before = isInspected ? await measureMemory(server) : null;
+    const before = isInspected ? await memory() : null;
     const generator = startGenerator({
       scenario,
       protocol: peers[peer].protocol,
-      url: server.url,
-      serverPid: server.pid,
+      urls: servers.map(({ url }) => url),
+      serverPids: servers.map(({ pid }) => pid),
+      redisPid: redis?.pid ?? null,
       warmUpMs,
       measuredMs,
     });
     try {
       if (before === null) {
-        return { round, peer, scenario, kind: "load", load: await generator.measured };
+        await generator.connected;
+        const quiet = redis && (await trafficOf(redis));
+        const load = await generator.measured;
+        return {
+          round,
+          peer,
+          scenario,
+          kind: "load",
+          load,
+          redis: redis && quiet ? perUpdate(quiet, await trafficOf(redis), load.sent) : null,
+        };
       }
       await generator.connected;
-      const after = await measureMemory(server);
+      const after = await memory();
       const connections = scenario.rooms * scenario.connectionsPerRoom;
       const idle = {
         rssBytesPerConnection: (after.rssBytes - before.rssBytes) / connections,
@@ -58,12 +75,33 @@ export async function measure(options: MeasurementOptions): Promise<Measurement>
       await generator.stop();
     }
   } catch (error) {
-    throw new Error(`${scenario.name} on ${peer} failed; last output of the server:\n${server.output()}`, {
-      cause: error,
-    });
+    throw new Error(
+      `${scenario.name} on ${peer} failed; last output of its instances:\n${servers.map((server) => server.output()).join("\n\n")}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
-    await server.stop();
+    await deployment.stop();
   }
+}
+
+function totalOf(memories: Memory[]): Memory {
+  const total = { rssBytes: 0, heapBytes: 0 };
+  for (const { rssBytes, heapBytes } of memories) {
+    total.rssBytes += rssBytes;
+    total.heapBytes += heapBytes;
+  }
+  return total;
+}
+
+/** With the heartbeats and store locks of the same time, and the second at the end in which nothing is sent any more. */
+function perUpdate(before: RedisTraffic, after: RedisTraffic, updates: number): RedisTraffic {
+  return {
+    commands: (after.commands - before.commands) / updates,
+    bytesIn: (after.bytesIn - before.bytesIn) / updates,
+    bytesOut: (after.bytesOut - before.bytesOut) / updates,
+  };
 }
 
 interface Generator {

@@ -24,8 +24,9 @@ export interface Metric<M extends Measurement> {
 
 const ratioMetrics: { load: Metric<LoadMeasurement>[]; idle: Metric<IdleMeasurement>[] } = {
   load: [
-    { name: "CPU per delivery", value: ({ load }) => load.cpuMicrosPerDelivery },
+    { name: "CPU per delivery, and per update", value: ({ load }) => load.cpuMicrosPerDelivery },
     { name: "of it main thread", value: ({ load }) => load.mainThreadMicrosPerDelivery },
+    { name: "CPU of Redis per update", value: ({ load }) => load.redisMicrosPerUpdate },
     { name: "latency p50", value: ({ load }) => load.latencyMs?.p50 ?? Number.NaN },
     { name: "latency p99", value: ({ load }) => load.latencyMs?.p99 ?? Number.NaN },
     { name: "ack p50", value: ({ load }) => load.ackMs?.p50 ?? Number.NaN },
@@ -62,10 +63,14 @@ export function renderProgress(measurement: Measurement): string {
   const { load } = measurement;
   const ack = load.ackMs ? `, ack ${fixed(load.ackMs.p50)}/${fixed(load.ackMs.p99)} ms` : "";
   const notes = loadNotes([measurement]);
-  return `${head} ${fixed(load.cpuMicrosPerDelivery)} µs/delivery (main thread ${fixed(load.mainThreadMicrosPerDelivery)}), latency ${fixed(load.latencyMs?.p50)}/${fixed(load.latencyMs?.p99)} ms${ack}${notes && ` (${notes})`}`;
+  const perUpdate = measurement.redis
+    ? `, ${fixed(load.cpuMicrosPerUpdate)} µs/update (Redis ${fixed(load.redisMicrosPerUpdate)})`
+    : "";
+  return `${head} ${fixed(load.cpuMicrosPerDelivery)} µs/delivery (main thread ${fixed(load.mainThreadMicrosPerDelivery)})${perUpdate}, latency ${fixed(load.latencyMs?.p50)}/${fixed(load.latencyMs?.p99)} ms${ack}${notes && ` (${notes})`}`;
 }
 
 function loadTable(measurements: LoadMeasurement[]): string {
+  const isShared = measurements.some(({ redis }) => redis !== null);
   const rows = grouped(measurements).map((group) => {
     const of = (value: (load: LoadMeasurement["load"]) => number | undefined): number =>
       median(group.map(({ load }) => value(load) ?? Number.NaN));
@@ -82,6 +87,7 @@ function loadTable(measurements: LoadMeasurement[]): string {
       percent(of((load) => load.serverCpuShare)),
       percent(of((load) => load.generatorCpuShare)),
       percent(of((load) => load.othersCpuShare)),
+      ...(isShared ? sharedCells(group) : []),
       loadNotes(group),
     ];
   });
@@ -95,7 +101,25 @@ function loadTable(measurements: LoadMeasurement[]): string {
     "p99 ms",
     "ack p50 ms",
   ];
-  return table([...columns, "ack p99 ms", "server CPU", "generator CPU", "others CPU", "notes"], rows);
+  const sharedColumns = isShared
+    ? ["CPU µs/update", "of it Redis", "Redis commands/update", "Redis bytes in/out per update"]
+    : [];
+  return table(
+    [...columns, "ack p99 ms", "server CPU", "generator CPU", "others CPU", ...sharedColumns, "notes"],
+    rows,
+  );
+}
+
+/** What there is to say where several instances share the rooms. */
+function sharedCells(group: LoadMeasurement[]): string[] {
+  const of = (value: (measurement: LoadMeasurement) => number | undefined): number =>
+    median(group.map((measurement) => value(measurement) ?? Number.NaN));
+  return [
+    fixed(of(({ load }) => load.cpuMicrosPerUpdate)),
+    fixed(of(({ load }) => load.redisMicrosPerUpdate)),
+    fixed(of(({ redis }) => redis?.commands)),
+    `${Math.round(of(({ redis }) => redis?.bytesIn))} / ${Math.round(of(({ redis }) => redis?.bytesOut))}`,
+  ];
 }
 
 function idleTable(measurements: IdleMeasurement[]): string {

@@ -30,14 +30,14 @@ async function main(): Promise<void> {
 }
 
 /** A B C A B C, not A A B B C C: an hour in which the machine is slow then slows all of them. */
-async function runRounds({ rounds, scenarios, only, warmUpMs, measuredMs }: Options): Promise<Measurement[]> {
+async function runRounds({ rounds, scenarios, only, ...options }: Options): Promise<Measurement[]> {
   const measurements: Measurement[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     for (const scenario of scenarios) {
       for (const peer of only) {
         // One after the other is the whole idea.
         // oxlint-disable-next-line no-await-in-loop
-        const measurement = await measure({ peer, scenario, round, warmUpMs, measuredMs });
+        const measurement = await measure({ ...options, peer, scenario, round });
         measurements.push(measurement);
         console.log(renderProgress(measurement));
       }

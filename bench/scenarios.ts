@@ -6,6 +6,9 @@ export const DEFAULT_SCENARIOS = ["rooms100x10@1000", "rooms100x10@5000", "room2
 /** Two in a room, so that an update has one delivery and saving it is most of what it costs: `--scenario durability`. */
 const DURABILITY_SCENARIOS = ["rooms100x2@500", "rooms100x2@2000", "rooms100x2@5000"];
 
+/** Half of each room at each instance, with `--instances 2`; of two, each update has one delivery, and that across. */
+const SCALE_OUT_SCENARIOS = ["rooms50x10@500", "rooms50x10@2000", "rooms50x2@500", "rooms50x2@2000"];
+
 /** Small enough for a machine that is busy with something else: does the harness work? */
 export const CHECK_SCENARIOS = ["rooms2x10@100", "room20@10", "idle50"];
 
@@ -20,6 +23,7 @@ export type Scenario = Shape & { name: string } & (
 export function parseScenarios(names: string[]): Scenario[] {
   return names.flatMap((name) => {
     if (name === "durability") return DURABILITY_SCENARIOS.map(parseScenario);
+    if (name === "scale-out") return SCALE_OUT_SCENARIOS.map(parseScenario);
     const withRate = DEFAULT_SCENARIOS.filter((known) => known.startsWith(`${name}@`));
     return withRate.length > 0 ? withRate.map(parseScenario) : [parseScenario(name)];
   });
@@ -38,6 +42,6 @@ function parseScenario(name: string): Scenario {
     return { kind: "idle", name, rooms, connectionsPerRoom: IDLE_CONNECTIONS_PER_ROOM };
   }
   throw new Error(
-    `No scenario ${name}. Default: ${DEFAULT_SCENARIOS.join(", ")}. Another set: durability. Others of the forms rooms<N>x<M>@<updates/s>, room<N>@<updates/s>, idle<N>.`,
+    `No scenario ${name}. Default: ${DEFAULT_SCENARIOS.join(", ")}. Other sets: durability, scale-out. Others of the forms rooms<N>x<M>@<updates/s>, room<N>@<updates/s>, idle<N>.`,
   );
 }

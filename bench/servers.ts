@@ -20,10 +20,19 @@ const LIMITS = [
 ];
 const NO_LIMIT = "100000";
 
+/** What the instances of a server share. */
+export interface Backing {
+  database: string;
+  /** Null where there is one instance. */
+  redisUrl: string | null;
+}
+
 export interface Peer {
   protocol: ProtocolName;
-  args: (database: string) => string[];
-  env: (database: string) => Record<string, string>;
+  /** Whether several instances of it can serve one room. */
+  scalesOut: boolean;
+  args: (backing: Backing) => string[];
+  env: (backing: Backing) => Record<string, string>;
 }
 
 export const PEER_NAMES = ["ours", "stock", "y-websocket"] as const;
@@ -32,23 +41,31 @@ export type PeerName = (typeof PEER_NAMES)[number];
 export const peers: Record<PeerName, Peer> = {
   ours: {
     protocol: "hocuspocus",
+    scalesOut: true,
     args: () => [join(ROOT, "server.ts")],
-    env: (database) => ({
+    env: ({ database, redisUrl }) => ({
       PORT: "0",
       HOST: "127.0.0.1",
       DATABASE_URL: `sqlite:${database}`,
       LOG_FORMAT: "json",
       LOG_LEVEL: "info",
+      ...(redisUrl !== null && { REDIS_URL: redisUrl }),
       ...raisedLimits(),
     }),
   },
   stock: {
     protocol: "hocuspocus",
-    args: (database) => [join(ROOT, "bench/peers/stock.ts"), database],
+    scalesOut: true,
+    args: ({ database, redisUrl }) => [
+      join(ROOT, "bench/peers/stock.ts"),
+      database,
+      ...(redisUrl === null ? [] : [redisUrl]),
+    ],
     env: () => ({}),
   },
   "y-websocket": {
     protocol: "y-websocket",
+    scalesOut: false,
     args: () => [join(ROOT, "bench/peers/y-websocket.ts")],
     env: () => ({}),
   },
@@ -64,8 +81,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-export interface StartOptions {
-  database: string;
+export interface StartOptions extends Backing {
   isInspected: boolean;
 }
 
@@ -75,12 +91,15 @@ export async function startServer(name: PeerName, options: StartOptions): Promis
 }
 
 /** As `startServer`. */
-export async function startPeer(peer: Peer, { database, isInspected }: StartOptions): Promise<RunningServer> {
+export async function startPeer(
+  peer: Peer,
+  { isInspected, ...backing }: StartOptions,
+): Promise<RunningServer> {
   const flags = isInspected ? ["--inspect=127.0.0.1:0"] : [];
   // A clean environment: whatever the shell has set for development must not change what is measured.
-  const child = spawn(process.execPath, [...flags, ...peer.args(database)], {
+  const child = spawn(process.execPath, [...flags, ...peer.args(backing)], {
     cwd: ROOT,
-    env: { PATH: process.env["PATH"] ?? "", ...peer.env(database) },
+    env: { PATH: process.env["PATH"] ?? "", ...peer.env(backing) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   endWithParent(child);

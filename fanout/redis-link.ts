@@ -7,6 +7,7 @@
  */
 import { Redis, type RedisOptions } from "ioredis";
 import type { Log } from "../lib/log.ts";
+import { Publications } from "./publications.ts";
 
 /** An answer takes a millisecond. Rooms wait for some at their load. */
 const ANSWER_TIMEOUT_MS = 1000;
@@ -36,6 +37,7 @@ export class RedisLink {
   readonly #options: RedisLinkOptions;
   readonly #speaker: Redis;
   readonly #listener: Redis;
+  readonly #publications: Publications;
   readonly #channels = new Set<string>();
   #state: "unknown" | "up" | "down" = "unknown";
   /** Changes whenever a connection is lost: what began before is then not gone on with. */
@@ -48,6 +50,10 @@ export class RedisLink {
     this.#options = options;
     this.#speaker = this.#connection();
     this.#listener = this.#connection();
+    this.#publications = new Publications(async (channel, payload) => {
+      if (!this.isUp) throw new Error("Redis is not there");
+      return this.#speaker.publish(channel, payload);
+    });
     this.#listener.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
       if (!this.#stopped) options.onMessage(channel.toString(), payload);
     });
@@ -76,7 +82,7 @@ export class RedisLink {
     if (this.#waitingBytes > MAX_WAITING_BYTES) throw new Error("Redis is too slow");
     this.#waitingBytes += payload.byteLength;
     try {
-      return await this.#speaker.publish(channel, payload);
+      return await this.#publications.publish(channel, payload);
     } finally {
       this.#waitingBytes -= payload.byteLength;
     }

@@ -1,4 +1,5 @@
 /** Rooms that are open at two instances. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import * as decoding from "lib0/decoding";
 import { expect, onTestFinished, test } from "vitest";
 import { messageYjsUpdate } from "y-protocols/sync";
@@ -73,6 +74,33 @@ describeWithRedis("several instances", (redis) => {
     await until("heard", () => heard.filter((line) => line.endsWith("last")).length === 2);
     expect(heard.toSorted()).toEqual(["0 first", "0 last", "1 first", "1 last"]);
     here?.leave();
+  });
+
+  test("[I1] what comes fast at one instance reaches the other once and in its order", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const servers = [await startComposition(env), await startComposition(env)] as const;
+    const heard: string[] = [];
+    const [writer] = await Promise.all([
+      connect({ url: servers[0].url, name, token: tokenOf("ana") }).synced(),
+      connect({
+        url: servers[1].url,
+        name,
+        token: tokenOf("ben"),
+        onStateless: ({ payload }) => heard.push(payload),
+      }).synced(),
+    ]);
+    // In more turns of the event loop than go out by themselves, and with pauses in between.
+    const sent: string[] = [];
+    for (let burst = 0; burst < 5; burst++) {
+      for (let i = 0; i < 100; i++) {
+        sent.push(`${burst} ${i}`);
+        servers[0].rooms.documents.get(name)?.broadcastStateless(sent.at(-1) ?? "");
+        await nextTurn();
+      }
+      await until("all heard", () => heard.length >= sent.length);
+    }
+    writer.leave();
+    expect(heard).toEqual(sent);
   });
 
   test("[I2] people see each other across instances, and are gone when they leave", async () => {

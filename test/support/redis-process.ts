@@ -20,6 +20,11 @@ export class RedisProcess {
     return this.#port;
   }
 
+  /** 0 while it is stopped. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.#port}`;
   }

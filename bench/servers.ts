@@ -115,7 +115,7 @@ export async function startPeer(
     };
   } catch (error) {
     await stopChild(child);
-    const [file] = peer.args(database);
+    const [file] = peer.args(backing);
     throw new Error(`${file} did not start\n${output.join("\n")}`, { cause: error });
   }
 }

@@ -178,6 +178,7 @@ test("[A5] of many addresses 2,000 wait in all; beyond, the longest line gives w
   const { backend, server } = await start();
   const clients = await Promise.all(Array.from({ length: 21 }, (_, i) => from(server, `192.0.2.${i + 1}`)));
   for (const client of clients.slice(0, 20)) await logIn(client, WAITING_OF_ADDRESS);
+  await asked(backend, AT_ONCE);
   expect(clients.map(({ close }) => close).filter(Boolean)).toEqual([]);
   for (const client of clients.slice(20)) await logIn(client, WAITING_OF_ADDRESS);
   const busy = await until("one too many", () => clients.find(({ close }) => close !== null));

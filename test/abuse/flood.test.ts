@@ -1,15 +1,16 @@
 /** Who sends more than anybody can mean. */
 import { once } from "node:events";
+import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import * as Y from "yjs";
 import { Debts } from "../../limits/debts.ts";
 import { TokenBucket } from "../../limits/token-bucket.ts";
 import { jwtSecret } from "../support/backend.ts";
 import { connect } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
-import { sendPresence } from "../support/presence.ts";
+import { appear, namedUsers, seenBy, sendPresence, tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
@@ -170,4 +171,28 @@ test("[M19] presence beyond 128 kB a second is not passed on, and who sends it i
       expect(shown).toBeLessThan(70);
     })(),
   );
+});
+
+test("[M5] [M19] ten seconds of a page with five rooms and a cursor at 60 Hz in each may come at once", async () => {
+  const server = await startComposition(namedUsers);
+  const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
+  onTestFinished(() => websocketProvider.destroy());
+  const page = ["a", "b", "c", "d", "e"].map((name) => {
+    const provider = new HocuspocusProvider({ websocketProvider, name, token: tokenOf("ana") });
+    provider.attach();
+    onTestFinished(() => provider.destroy());
+    return provider;
+  });
+  await until("all in", () => page.every(({ synced }) => synced));
+  const witness = await appear("ben", null, { url: server.url, name: "e" });
+  let closes = 0;
+  websocketProvider.on("close", () => closes++);
+  for (let frame = 0; frame < 600; frame++)
+    for (const { awareness } of page) awareness?.setLocalState({ cursor: { anchor: frame, head: frame } });
+  await until("the last frame seen", () =>
+    Object.values(seenBy(witness)).some(
+      ({ cursor }) => (cursor as { head?: number } | undefined)?.head === 599,
+    ),
+  );
+  expect([closes, refusals(server)]).toEqual([0, 0]);
 });

@@ -9,6 +9,7 @@ import { rightsTiming } from "../../auth/rights-timing.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
 import type { Identity } from "../../lib/identity.ts";
 import { jwtSecret, startBackend } from "../support/backend.ts";
+import { Heartbeat } from "../../transport/heartbeat.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -350,4 +351,38 @@ test("[A16] what is remembered of revocations is bounded; whoever is older than 
   for (let i = 1; i <= MAX_REMEMBERED; i++) revocations.record({ kind: "revoke", user: `user-${i}` });
   expect([verdict("user-0"), revocations.since(before, who)]).toEqual(["good", "ask-again"]);
   expect([verdict("user-1"), revocations.since(revocations.now(), who)]).toEqual(["void", null]);
+});
+
+test("[M17] a socket whose user was revoked counts as a stranger, and is closed after a minute outside", async () => {
+  const heartbeat = new Heartbeat({ secondMs: 10 });
+  const server = await startComposition({ JWT_SECRET: jwtSecret, ADMIN_TOKEN: adminToken }, [], {
+    timing,
+    heartbeat,
+  });
+  const rooms = [room, "another"];
+  const token = sign({ rooms: { "*": "write" } });
+  const client = await new RawClient(server.url).opened();
+  for (const name of rooms) {
+    // As providers before version 4: later ones come to rest, and are kept for longer.
+    client.login(name, { token, version: null });
+    client.firstSync(name);
+    await client.received(name, MessageType.Sync);
+  }
+  expect(server.usage().unauthenticated).toBe(0);
+  await callApi(server.url, `POST /api/rooms/another/kick`);
+  await client.refused("another", closeReasons.kicked.reason);
+  // In one room still. Whoever leaves the last one at this moment is closed first.
+  const other = await new RawClient(server.url).opened();
+  other.login(room, { token, version: null });
+  other.firstSync(room);
+  await other.received(room, MessageType.Sync);
+  other.send(room, MessageType.CLOSE);
+  expect((await other.closed()).code).toBe(4408);
+  expect(client.close).toBeNull();
+
+  await callApi(server.url, "POST /api/users/eve/revoke");
+  await client.refused(room, closeReasons.accessRevoked.reason);
+  await until("a stranger, or gone already", () => server.usage().unauthenticated === 1 || client.close);
+  expect((await client.closed()).code).toBe(4408);
+  await until("gone", () => server.usage().unauthenticated === 0);
 });

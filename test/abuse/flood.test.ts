@@ -187,12 +187,16 @@ test("[M5] [M19] ten seconds of a page with five rooms and a cursor at 60 Hz in 
   const witness = await appear("ben", null, { url: server.url, name: "e" });
   let closes = 0;
   websocketProvider.on("close", () => closes++);
+  // As editors place a cursor: beside an element, by its id.
+  const beside = (clock: number): object => ({
+    type: null,
+    tname: null,
+    item: { client: 2_147_483_647, clock },
+    assoc: 0,
+  });
   for (let frame = 0; frame < 600; frame++)
-    for (const { awareness } of page) awareness?.setLocalState({ cursor: { anchor: frame, head: frame } });
-  await until("the last frame seen", () =>
-    Object.values(seenBy(witness)).some(
-      ({ cursor }) => (cursor as { head?: number } | undefined)?.head === 599,
-    ),
-  );
+    for (const { awareness } of page)
+      awareness?.setLocalState({ frame, cursor: { anchor: beside(frame), head: beside(frame) } });
+  await until("the last frame seen", () => Object.values(seenBy(witness)).some(({ frame }) => frame === 599));
   expect([closes, refusals(server)]).toEqual([0, 0]);
 });

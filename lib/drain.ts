@@ -12,11 +12,13 @@ const COMEBACKS_PER_SECOND = 200;
 const LONGEST_NOTICE_MS = 5000;
 /** Ten thousand clients, and nobody else has to wait for a deploy much longer. */
 const LONGEST_SPREAD_MS = 5000;
+/** Of a process that is not to be trusted: the others have some mercy, and it is not kept for it. */
+const SPREAD_IN_HASTE_MS = 1000;
 /**
- * Where nothing else takes over: everybody is away from the close until the restart, so the first to be closed should not be away for
- * the sake of the last. Within a provider's own second nobody is.
+ * Where nobody takes over, all at once: everybody is away until the restart, a spread only makes that later, and each attempt that comes too
+ * early doubles the provider's patience. Of a thousand clients half were back after 2.6 s, and after 3.5 s with a spread of one second.
  */
-const SPREAD_ALONE_MS = 1000;
+const SPREAD_ALONE_MS = 0;
 /** Of the deadline, for the notice and again for the spread; the rest is for a store that is slow. */
 const SHARE_OF_DEADLINE = 1 / 5;
 /** Platforms ask every one to thirty seconds. */
@@ -48,11 +50,11 @@ export function planDrain({
   inHaste,
 }: DrainSituation): DrainPlan {
   const share = deadlineMs * SHARE_OF_DEADLINE;
-  const othersTakeOver = isOneOfSeveral && !inHaste;
-  const isAwaited = othersTakeOver && isWatched && connections > 0;
-  const longestSpreadMs = othersTakeOver ? LONGEST_SPREAD_MS : SPREAD_ALONE_MS;
+  const isNoticed = isOneOfSeveral && isWatched && !inHaste && connections > 0;
+  const spreadWithOthersMs = inHaste ? SPREAD_IN_HASTE_MS : LONGEST_SPREAD_MS;
+  const longestSpreadMs = isOneOfSeveral ? spreadWithOthersMs : SPREAD_ALONE_MS;
   return {
-    noticeMs: isAwaited ? Math.min(LONGEST_NOTICE_MS, share) : 0,
+    noticeMs: isNoticed ? Math.min(LONGEST_NOTICE_MS, share) : 0,
     spreadMs: Math.min((connections / COMEBACKS_PER_SECOND) * 1000, longestSpreadMs, share),
   };
 }

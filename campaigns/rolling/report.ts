@@ -2,7 +2,9 @@
 import type { CampaignReport } from "./campaign.ts";
 import type { Absence } from "./member.ts";
 
-const BUCKET_MS = 250;
+/** Of a line of the histogram: the first that makes no more than so many. */
+const BUCKETS_MS = [250, 500, 1000, 2000, 5000];
+const MOST_LINES = 20;
 const HERD_MS = 100;
 const LONGEST_BAR = 50;
 /** Lost edits that are named; the number says the rest. */
@@ -32,18 +34,17 @@ export function renderReport(report: CampaignReport): string {
 }
 
 function histogram(sorted: readonly number[]): string[] {
-  const counts = new Map<number, number>();
-  for (const ms of sorted) {
-    const bucket = Math.floor(ms / BUCKET_MS);
-    counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
-  }
-  const most = Math.max(...counts.values());
-  const last = Math.max(...counts.keys());
-  return Array.from({ length: last + 1 }, (_, bucket) => {
-    const count = counts.get(bucket) ?? 0;
+  const [shortest, longest] = [sorted[0], sorted.at(-1)];
+  if (shortest === undefined || longest === undefined) return [];
+  const bucketMs = BUCKETS_MS.find((ms) => (longest - shortest) / ms < MOST_LINES) ?? longest;
+  const first = Math.floor(shortest / bucketMs);
+  const counts = Array.from({ length: Math.floor(longest / bucketMs) - first + 1 }, () => 0);
+  for (const ms of sorted) counts[Math.floor(ms / bucketMs) - first]! += 1;
+  const most = Math.max(...counts);
+  return counts.map((count, line) => {
     const bar = "█".repeat(Math.ceil((count / most) * LONGEST_BAR));
-    return `  from ${seconds(bucket * BUCKET_MS)}  ${String(count).padStart(6)}  ${bar}`;
-  }).filter((_, bucket) => counts.size > 0 && bucket * BUCKET_MS >= (sorted[0] ?? 0) - BUCKET_MS);
+    return `  from ${seconds((first + line) * bucketMs)}  ${String(count).padStart(6)}  ${bar}`;
+  });
 }
 
 /** The most clients that were back within any tenth of a second. */

@@ -1,13 +1,15 @@
 /** One of several instances stops: load balancers hear of it before the clients do. */
 import { expect, test } from "vitest";
-import { connect } from "../support/client.ts";
-import { startCluster } from "../support/instances.ts";
+import { connect, type Client } from "../support/client.ts";
+import { startComposition } from "../support/composition.ts";
+import { clusterEnv, startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
 import { tokenOf } from "../support/presence.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { describeWithRedis } from "../support/redis.ts";
-
 import type { ServerProcess } from "../support/server-process.ts";
 import { storedText } from "../support/stored-room.ts";
+import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
 async function readiness({ url }: ServerProcess): Promise<number> {
@@ -56,6 +58,42 @@ describeWithRedis("drain", (redis) => {
     TIMEOUT_MS,
   );
 
+  test("[D7] [D8] clients are closed one batch after the other, and those who are still there are served, and their edits saved", async () => {
+    const { url: databaseUrl } = tempDatabase();
+    const env = { ...clusterEnv(redis, databaseUrl), SHUTDOWN_SECONDS: "25" };
+    const server = await startComposition(env);
+    const crowd = Array.from({ length: 250 }, () => new RawClient(server.url));
+    const members = Array.from({ length: 20 }, () => connect({ url: server.url, name, token }));
+    await Promise.all([
+      ...crowd.map((client) => client.opened()),
+      ...members.map((client) => client.saved()),
+    ]);
+
+    const inside = new Set<Client>();
+    const saved: string[] = [];
+    const stopped = server.stop();
+    await until("the first close", () => crowd.some(({ close }) => close) || members.some(hasLeft));
+    for (const [index, member] of members.entries()) {
+      if (hasLeft(member)) continue;
+      inside.add(member);
+      member.tasks.set(`late-${index}`, true);
+      member.provider.on("unsyncedChanges", ({ number }: { number: number }) => {
+        if (number === 0 && !hasLeft(member)) saved.push(`late-${index}`);
+      });
+    }
+    expect(await stopped).toBe(0);
+    await until("everybody has heard", () => crowd.every(({ close }) => close) && members.every(hasLeft));
+    for (const member of members) member.leave();
+
+    expect(new Set(crowd.map(({ close }) => close?.code))).toEqual(new Set([1012]));
+    expect(new Set(members.map(({ closes }) => closes[0]?.code))).toEqual(new Set([1012]));
+    expect(saved.length).toBeGreaterThan(0);
+    expect(saved.length).toBeLessThanOrEqual(inside.size);
+    const next = await startComposition(env);
+    const reader = await connect({ url: next.url, name, token }).synced();
+    expect([...reader.tasks.keys()]).toEqual(expect.arrayContaining(saved));
+  });
+
   test("[I3] an instance that stops and waits for its store tells what is not saved yet to one that opens the room", async () => {
     const { servers, path } = await startCluster(redis);
     const [one, other] = servers;
@@ -89,3 +127,7 @@ describeWithRedis("drain", (redis) => {
       expect(server.events("stopping")).toMatchObject([{ connections: 1, noticeMs: 0 }]);
   });
 });
+
+function hasLeft({ closes }: Client): boolean {
+  return closes.length > 0;
+}

@@ -77,9 +77,13 @@ export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContent
   return true;
 }
 
-/** Whether every element of the update is new to the document. Of one that only deletes it is not known: no. */
-export function isNews({ store }: Y.Doc, { structs }: UpdateContents): boolean {
-  return structs.length > 0 && structs.every(({ id }) => id.clock >= Y.getState(store, id.client));
+/** Whether every element of the update is new to the document, or it only deletes and nothing of that is deleted yet. */
+export function isNews(document: Y.Doc, { structs, deletions }: UpdateContents): boolean {
+  const { store } = document;
+  if (structs.length > 0) return structs.every(({ id }) => id.clock >= Y.getState(store, id.client));
+  return [...deletions].every(([client, ranges]) =>
+    ranges.every((range) => everyElement(document, client, range, ({ deleted }) => !deleted)),
+  );
 }
 
 /**
@@ -90,21 +94,23 @@ export function isContained(document: Y.Doc, contents: UpdateContents): boolean 
   return (
     isIntegrated(document, contents) &&
     [...contents.deletions].every(([client, ranges]) =>
-      ranges.every((range) => isDeleted(document, client, range)),
+      ranges.every((range) => everyElement(document, client, range, ({ deleted }) => deleted)),
     )
   );
 }
 
-function isDeleted(
+/** Of the elements in a range that the document has: Items, or GCs, which are deleted too. */
+function everyElement(
   { store }: Y.Doc,
   client: number,
-  { clock, len }: { clock: number; len: number },
+  { clock, len }: { readonly clock: number; readonly len: number },
+  is: (element: Y.Item | Y.GC) => boolean,
 ): boolean {
-  for (let at = clock; at < clock + len;) {
-    // An Item, or a GC, which is deleted too.
-    const { id, length, deleted } = Y.getItem(store, Y.createID(client, at));
-    if (!deleted) return false;
-    at = id.clock + length;
+  const end = Math.min(clock + len, Y.getState(store, client));
+  for (let at = clock; at < end;) {
+    const element: Y.Item | Y.GC = Y.getItem(store, Y.createID(client, at));
+    if (!is(element)) return false;
+    at = element.id.clock + element.length;
   }
   return true;
 }

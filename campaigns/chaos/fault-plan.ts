@@ -48,7 +48,7 @@ const DURATIONS: Readonly<Record<Fault, readonly [number, number]>> = {
   term: [200, 1500],
   stall: [500, 7000],
   worker: [100, 1000],
-  orphan: [200, 3500],
+  orphan: [200, 2000],
   cut: [300, 6000],
   mute: [500, 7000],
   deaf: [500, 7000],
@@ -66,7 +66,7 @@ const LONGEST_PAUSE_MS = 2000;
 /** One of so many steps is two faults at once. */
 const DOUBLE_EVERY = 4;
 /** Steps between two looks at everything. */
-const STEPS_A_STRETCH = 5;
+const STEPS_A_STRETCH = 4;
 
 export interface Strike {
   readonly fault: Fault;
@@ -95,10 +95,14 @@ export interface PlanOptions {
   readonly instances: number;
 }
 
-/** All kinds come once before one comes again. */
+/**
+ * All kinds come once before one comes again. An orphan is the last of its stretch: whoever came in afterwards would make an instance save
+ * what the dead one perhaps had not.
+ */
 export function planFaults({ seed, count, faults = FAULTS, instances }: PlanOptions): readonly Stretch[] {
   const random = prng.create(seed);
   const stretches: Step[][] = [];
+  let stretch: Step[] = [];
   let deck: Fault[] = [];
   const draw = (): Fault => {
     if (deck.length === 0) deck = shuffled(random, faults);
@@ -113,12 +117,13 @@ export function planFaults({ seed, count, faults = FAULTS, instances }: PlanOpti
     }
     struck += kinds.length;
     const strikes = kinds.map((fault) => planStrike(random, { fault, instances }));
-    const last = stretches.at(-1);
-    const step = { pauseMs: prng.int53(random, 0, LONGEST_PAUSE_MS), strikes };
-    if (last && last.length < STEPS_A_STRETCH) last.push(step);
-    else stretches.push([step]);
+    stretch.push({ pauseMs: prng.int53(random, 0, LONGEST_PAUSE_MS), strikes });
+    if (stretch.length === STEPS_A_STRETCH || kinds.includes("orphan")) {
+      stretches.push(stretch);
+      stretch = [];
+    }
   }
-  return stretches;
+  return stretch.length > 0 ? [...stretches, stretch] : stretches;
 }
 
 function planStrike(

@@ -11,6 +11,7 @@ import { linesOf, type Person } from "./person.ts";
  * after which everything is compared anyway, and forgotten people are gone.
  */
 const PATIENCE_MS = 20_000;
+const NAMED_DIFFERENCES = 8;
 
 export interface LookOptions {
   readonly crowd: Crowd;
@@ -31,7 +32,7 @@ export async function lookAtAll({ crowd, ledger, databaseUrl }: LookOptions): Pr
   const options = { timeoutMs: PATIENCE_MS };
   const differences = (): string[] => ledger.rooms.flatMap((room) => differencesIn(room, crowd.in(room)));
   await until("the same", () => differences().length === 0, options).catch(() => {
-    throw new Error(`After ${PATIENCE_MS / 1000} s people differ:\n${differences().join("\n")}`);
+    throw new Error(`After ${PATIENCE_MS / 1000} s people differ:\n${some(differences())}`);
   });
   const peopleMs = performance.now() - startedAt;
   const store = openStore({ databaseUrl });
@@ -56,6 +57,11 @@ export async function lookAtAll({ crowd, ledger, databaseUrl }: LookOptions): Pr
     await store.close();
   }
   return { peopleMs, storeMs: performance.now() - startedAt };
+}
+
+function some(lines: readonly string[]): string {
+  const more = lines.length - NAMED_DIFFERENCES;
+  return [...lines.slice(0, NAMED_DIFFERENCES), ...(more > 0 ? [`… and ${more} more`] : [])].join("\n");
 }
 
 function differencesIn(room: string, people: readonly Person[]): string[] {

@@ -56,8 +56,7 @@ export class World {
   /** Resolves when the fault is over: everything runs again, and has perhaps not recovered yet. */
   async strike(strike: Strike, crowd: Crowd): Promise<void> {
     const { fault, ms, direction, delayMs, leaving } = strike;
-    const instance = this.#instances[strike.instance];
-    if (!instance) throw new Error(`No instance ${strike.instance}`);
+    const instance = this.#victim(strike.instance, crowd);
     switch (fault) {
       case "kill":
         return this.#kill(instance, { ms, leaving, crowd });
@@ -123,6 +122,14 @@ export class World {
     await this.#postgres.remove();
   }
 
+  /** The next one where there are people: whoever they are has to be harmed by it. */
+  #victim(index: number, crowd: Crowd): Instance {
+    const [first, ...others] = [...this.#instances.slice(index), ...this.#instances.slice(0, index)];
+    if (!first) throw new Error("No instance");
+    const isVisited = ({ entrance }: Instance): boolean => crowd.people.some(({ at }) => at === entrance);
+    return [first, ...others].find(isVisited) ?? first;
+  }
+
   async #kill(
     instance: Instance,
     { ms, leaving, crowd }: { readonly ms: number; readonly leaving: number; readonly crowd: Crowd },
@@ -134,7 +141,7 @@ export class World {
     instance.postgres.heal();
     await gone;
     await delay(ms);
-    crowd.fill();
+    if (leaving < 1) crowd.fill();
     await instance.start();
   }
 }

@@ -229,6 +229,7 @@ export async function startServer({
     unsavedBytes: () => journal.unsavedBytes,
     commits: () => journal.commits,
     hookFailures: () => guard.failures,
+    redis: fanOut && (() => fanOut.figures),
   });
   const watch = new HandlingWatch({ log, onSlow: (room) => metrics.slow(room) });
 

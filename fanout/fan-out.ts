@@ -12,6 +12,7 @@ import type { Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import type { Order } from "../auth/revocations.ts";
 import type { Log } from "../lib/log.ts";
+import type { RedisFigures } from "../lib/metrics.ts";
 import { newInstanceId, seal, unseal } from "./envelope.ts";
 import { Instances } from "./instances.ts";
 import { KeptUpdates } from "./kept-updates.ts";
@@ -61,6 +62,8 @@ export class FanOut {
   readonly #channels = new Map<string, RoomChannel>();
   #sweeping: NodeJS.Timeout | null = null;
   #beats = 0;
+  #received = 0;
+  #repairs = 0;
   #isLeaving = false;
   #complainedAt = -COMPLAIN_EVERY_MS;
 
@@ -110,6 +113,12 @@ export class FanOut {
     return this.#agreement.conflict ?? new Error(`Redis cannot be reached: ${this.#link.trouble}`);
   }
 
+  get figures(): RedisFigures {
+    const { isUp, published } = this.#link;
+    const { count: instances } = this.#instances;
+    return { isUp, published, received: this.#received, repairs: this.#repairs, instances };
+  }
+
   /** Shares a room from now on, until its document is destroyed. Resolves when it has what the others have, or in a second. */
   async open(document: Document): Promise<void> {
     const { redisPrefix, storedBytes, onBroken } = this.#options;
@@ -122,6 +131,7 @@ export class FanOut {
       replyChannel: (instance) => this.#replyChannel(instance),
       storedBytes: () => storedBytes(name),
       onBroken,
+      onRepair: () => this.#repairs++,
     });
     this.#channels.set(name, channel);
     document.on("destroy", () => this.#close(channel));
@@ -171,6 +181,7 @@ export class FanOut {
 
   /** Never throws: anybody may publish anything, and a throw here would end the process (as it does with the stock extension). */
   #receive(channel: string, payload: Buffer): void {
+    this.#received++;
     try {
       if (channel === this.#instances.channel) this.#instances.receive(payload);
       else if (channel === this.#ordersChannel) this.#receiveOrder(payload);

@@ -71,6 +71,11 @@ export class Instances {
     this.#say({ saves: this.#options.saves(), leaves: false }).catch(() => {});
   }
 
+  /** Of the others, those that are heard. */
+  get count(): number {
+    return this.#peers.size;
+  }
+
   /** Whether it commits what its clients write, as far as is known. Of one that is dead and speaks it is not known until its next heartbeat. */
   saves(instance: string): boolean {
     return isOurs(instance) && !this.#dead.has(instance) && (this.#peers.get(instance)?.saves ?? true);

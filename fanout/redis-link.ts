@@ -45,6 +45,7 @@ export class RedisLink {
   #stopped = false;
   #waitingBytes = 0;
   #lastError: Error | null = null;
+  #published = 0;
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
@@ -61,6 +62,11 @@ export class RedisLink {
 
   get isUp(): boolean {
     return this.#state === "up";
+  }
+
+  /** Since the start: what Redis was given. */
+  get published(): number {
+    return this.#published;
   }
 
   /** Why it is not up. */
@@ -81,6 +87,7 @@ export class RedisLink {
     if (!this.isUp) throw new Error("Redis is not there");
     if (this.#waitingBytes > MAX_WAITING_BYTES) throw new Error("Redis is too slow");
     this.#waitingBytes += payload.byteLength;
+    this.#published++;
     try {
       return await this.#publications.publish(channel, payload);
     } finally {

@@ -49,6 +49,8 @@ export interface RoomChannelOptions {
   readonly storedBytes: () => number;
   /** An edit from elsewhere has broken the document. */
   readonly onBroken: (document: Document, failure: Error | null) => void;
+  /** Another instance had what was missing here. */
+  readonly onRepair: () => void;
 }
 
 export class RoomChannel {
@@ -57,6 +59,10 @@ export class RoomChannel {
   readonly #options: RoomChannelOptions;
   /** `performance.now()` of the next comparison. */
   #compareAt: number;
+  /** Loaded: what comes as an answer from now on is a repair. */
+  #isOpen = false;
+  /** By other instances. */
+  #changes = 0;
   /** Something that was to be published was not. */
   #hasLost = false;
   /** Clients whose last change was not published. */
@@ -72,6 +78,7 @@ export class RoomChannel {
     this.#compareAt = this.#nextComparison();
     document.on("update", (update: Uint8Array, origin: unknown) => {
       if (peerOf(origin) === null) this.publish(editOf(document.name, update));
+      else this.#changes++;
     });
     document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
       this.#tell(this.people.changedHere(change, origin));
@@ -85,6 +92,7 @@ export class RoomChannel {
     await Promise.race([this.#join(), tooLate]).catch(() => this.#repairSoon());
     patience.abort();
     tooLate.catch(() => {});
+    this.#isOpen = true;
   }
 
   /** Redis, or another instance, is there again, perhaps after a long time. */
@@ -187,10 +195,14 @@ export class RoomChannel {
           this.#reply(from, questionBack(this.document));
         break;
       case messageYjsSyncStep2:
-      case messageYjsUpdate:
+      case messageYjsUpdate: {
+        const before = this.#changes;
         this.#apply(payload, from);
-        if (isForUs && type === messageYjsSyncStep2 && --this.#awaited === 0) this.#answered.resolve();
+        if (!isForUs || type === messageYjsUpdate) break;
+        if (this.#isOpen && this.#changes > before) this.#options.onRepair();
+        if (--this.#awaited === 0) this.#answered.resolve();
         break;
+      }
       default:
         throw new Error(`A sync message of type ${type}`);
     }

@@ -28,6 +28,18 @@ export interface MetricsSources {
   readonly unsavedBytes: () => number;
   readonly commits: () => number;
   readonly hookFailures: () => number;
+  /** Not where rooms are not shared. */
+  readonly redis?: (() => RedisFigures) | null;
+}
+
+export interface RedisFigures {
+  readonly isUp: boolean;
+  readonly published: number;
+  readonly received: number;
+  /** Answers to comparisons that had something which was missing here. */
+  readonly repairs: number;
+  /** Others that are heard. */
+  readonly instances: number;
 }
 
 interface Labelled {
@@ -82,6 +94,7 @@ export class Metrics {
       help: "Messages that took the event loop 50 ms or more",
       values: () => this.#slowRooms,
     });
+    if (sources.redis) this.#redis(sources.redis);
     this.#eventLoopDelay();
     this.#buildInfo();
     this.#delay.enable();
@@ -113,6 +126,14 @@ export class Metrics {
 
   stop(): void {
     this.#delay.disable();
+  }
+
+  #redis(figures: () => RedisFigures): void {
+    this.#gauge("redis_up", "1 while rooms are shared with other instances", () => Number(figures().isUp));
+    this.#gauge("instances", "Other instances that are heard", () => figures().instances);
+    this.#counter("redis_published", "Messages to other instances", () => figures().published);
+    this.#counter("redis_received", "Messages on Redis, our own among them", () => figures().received);
+    this.#counter("redis_repairs", "Comparisons that found something missing", () => figures().repairs);
   }
 
   #buildInfo(): void {

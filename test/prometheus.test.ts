@@ -1,8 +1,12 @@
 import { expect, test } from "vitest";
 import manifest from "../package.json" with { type: "json" };
 import { connect } from "./support/client.ts";
+import { redisState, startCluster } from "./support/instances.ts";
+import { tokenOf } from "./support/presence.ts";
 import { RawClient } from "./support/raw-client.ts";
+import { describeWithRedis } from "./support/redis.ts";
 import { startProcess } from "./support/server-process.ts";
+import { until } from "./support/until.ts";
 
 const ADMIN_TOKEN = "test-admin-token-0123456789abcdef0123";
 const bearer = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } };
@@ -46,4 +50,37 @@ test("[H8] only the bearer of ADMIN_TOKEN may read it, and without one there is 
   }
   const without = await startProcess();
   expect((await fetch(`${without.url}/metrics`, bearer)).status).toBe(404);
+});
+
+describeWithRedis("metrics of several instances", (redis) => {
+  test("[H8] [M14] whether rooms are shared, with how many instances, and what had to be repaired", async () => {
+    const { servers } = await startCluster(redis, { ADMIN_TOKEN });
+    const [one, two] = servers;
+    const ana = await connect({ url: one.url, name: "room", token: tokenOf("ana") }).synced();
+    const ben = await connect({ url: two.url, name: "room", token: tokenOf("ben") }).synced();
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "a");
+    const before = await read(one.url);
+    expect(before.get("righttask_redis_up")).toBe(1);
+    expect(before.get("righttask_instances")).toBe(1);
+    // At the least two heartbeats, two questions and the edit.
+    expect(before.get("righttask_redis_published_total")).toBeGreaterThanOrEqual(5);
+    expect(before.get("righttask_redis_received_total")).toBeGreaterThanOrEqual(5);
+    expect(before.get("righttask_redis_repairs_total")).toBe(0);
+
+    await redis.stop();
+    await Promise.all(servers.map((server) => redisState(server, "down")));
+    expect((await read(one.url)).get("righttask_redis_up")).toBe(0);
+    ben.text.insert(1, "b");
+    await ben.saved();
+    await redis.start();
+    await until("repaired", () => ana.content === "ab");
+    expect((await read(one.url)).get("righttask_redis_repairs_total")).toBe(1);
+    expect((await read(two.url)).get("righttask_redis_repairs_total")).toBe(0);
+  });
+
+  test("[H8] a server by itself has no figures of Redis", async () => {
+    const { url } = await startProcess({ ADMIN_TOKEN });
+    expect([...(await read(url)).keys()].filter((name) => /redis|instances/.test(name))).toEqual([]);
+  });
 });

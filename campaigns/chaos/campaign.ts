@@ -3,7 +3,6 @@
  * and what they write last in a stretch they write into its last fault.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Binary } from "../../test/support/debian-binary.ts";
 import { within } from "../deadline.ts";
 import { readRoom } from "../room-reader.ts";
 import { ServerChild } from "../server-child.ts";
@@ -12,7 +11,7 @@ import type { Fault, Step, Stretch } from "./fault-plan.ts";
 import { Ledger, type RoomTally } from "./ledger.ts";
 import { linesOf } from "./person.ts";
 import { lookAtAll, type Look } from "./look.ts";
-import { World } from "./world.ts";
+import { World, type Redis } from "./world.ts";
 
 /** Of a stretch's last fault, people write through so large a part. */
 const WRITTEN_SHARE = 0.8;
@@ -20,7 +19,7 @@ const WRITTEN_SHARE = 0.8;
 const PATIENCE_MS = 90_000;
 
 export interface CampaignOptions {
-  readonly redis: Binary;
+  readonly redis: Redis;
   readonly plan: readonly Stretch[];
   readonly instances: number;
   readonly rooms: number;

@@ -4,6 +4,7 @@
  * a stop takes too long.
  */
 import { findRedis } from "../../test/support/redis-binary.ts";
+import { RedisProcess } from "../../test/support/redis-process.ts";
 import { beginRun, say } from "../command-line.ts";
 import { runCampaign } from "./campaign.ts";
 import { planFaults } from "./fault-plan.ts";
@@ -15,14 +16,14 @@ await main();
 async function main(): Promise<void> {
   const options = beginRun({ usage: USAGE, parse: parseOptions });
   if (options === null) return;
-  const redis = findRedis();
-  if ("missing" in redis) throw new Error(redis.missing);
+  const binary = findRedis();
+  if ("missing" in binary) throw new Error(binary.missing);
   say(`${options.count} faults, ${options.instances} instances, --seed ${options.seed}`);
   const startedAt = performance.now();
   const elapsed = (): string => `${Math.round((performance.now() - startedAt) / 1000)} s`;
   const report = await runCampaign({
     ...options,
-    redis,
+    redis: new RedisProcess(binary),
     plan: planFaults(options),
     onStep: (progress) => say(`${elapsed()}  ${renderProgress(progress)}`),
   });

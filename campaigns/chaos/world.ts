@@ -1,28 +1,30 @@
 /** Redis, Postgres and the instances, all real and all of this run's own, and what each fault does to them. */
 import { setTimeout as delay } from "node:timers/promises";
 import { PostgresCluster } from "../../test/support/postgres-cluster.ts";
-import type { Binary } from "../../test/support/debian-binary.ts";
-import { RedisProcess } from "../../test/support/redis-process.ts";
+import type { RedisProcess } from "../../test/support/redis-process.ts";
 import type { Crowd } from "./crowd.ts";
 import type { Strike } from "./fault-plan.ts";
 import { Instance } from "./instance.ts";
 import type { Entrance } from "./person.ts";
 
+/** Not started, or empty. It is stopped in the end. */
+export type Redis = Pick<RedisProcess, "port" | "start" | "stop" | "freeze" | "thaw">;
+
 export interface WorldOptions {
-  readonly redis: Binary;
+  readonly redis: Redis;
   readonly instances: number;
   readonly onProblem: (problem: string) => void;
 }
 
 export class World {
-  readonly #redis: RedisProcess;
+  readonly #redis: Redis;
   readonly #postgres = new PostgresCluster();
   readonly #options: WorldOptions;
   #instances: Instance[] = [];
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.#redis = new RedisProcess(options.redis);
+    this.#redis = options.redis;
   }
 
   async start(): Promise<void> {

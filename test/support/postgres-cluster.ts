@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free-port.ts";
+import { until } from "./until.ts";
 
 /** Not in any error or log: tests look for it. */
 export const PASSWORD = "s3cret/w@rd";
@@ -104,6 +105,8 @@ export class PostgresCluster {
 
   async kill(): Promise<void> {
     await this.#end(() => this.#killAll());
+    // Its children end by themselves, and until the last has, their shared memory keeps a new server from starting.
+    await until("the end of all of Postgres", () => processesIn(this.#data).length === 0);
   }
 
   freeze(): void {

@@ -156,6 +156,13 @@ export const closeReasons = {
     meaning:
       "The client's document cannot be taken in: shared types nested deeper than 500 levels, or an edit that broke the room.",
   },
+  clientIdTaken: {
+    code: 4409,
+    reason: "client-id-taken",
+    retry: false,
+    meaning:
+      "Under a Yjs client id of the client's document the room has something else, written by somebody else. What the page shows as unsaved cannot be saved: it has to begin with a new document, and an empty local store.",
+  },
   internalError: {
     code: 4500,
     reason: "internal-error",

@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Member } from "../members/member.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
+import { readClaims, type Claims } from "./claims.ts";
 import { sendState } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
 
@@ -19,6 +20,11 @@ export class FirstSyncs {
   readonly #options: FirstSyncsOptions;
   /** Members who are being answered, and what they asked meanwhile: the newest question covers those before it. */
   readonly #underWay = new Map<Member, Uint8Array | null>();
+  /**
+   * Members who first have to show what they say to have. If they were answered before, a page would have the end of a history that is not
+   * its own behind its own edits, and from then on nobody could tell.
+   */
+  readonly #unshown = new WeakMap<Member, Claims>();
 
   constructor(options: FirstSyncsOptions) {
     this.#options = options;
@@ -33,25 +39,50 @@ export class FirstSyncs {
     if (webSocket instanceof ClientSocket && !webSocket.sender.mayAsk(document.name, performance.now()))
       throw new Refusal(closeReasons.rateLimited);
     // Here, where it is the client's fault: the store would fail at it, and the document after that.
-    Y.decodeStateVector(stateVector);
-    this.#answer(member, stateVector);
+    const claims = readClaims(document, stateVector);
+    this.#answer(member, stateVector, claims);
   }
 
-  #answer(member: Member, stateVector: Uint8Array): void {
+  #answer(member: Member, stateVector: Uint8Array, claims: Claims): void {
     if (this.#underWay.has(member)) {
       this.#underWay.set(member, stateVector);
       return;
     }
-    const { questions, answer } = this.#options;
-    questions.syncBegun(member);
-    const answered = answer(member, stateVector);
-    if (!answered) {
+    const { questions } = this.#options;
+    questions.syncBegun(member, claims);
+    if (claims.size > 0) {
+      this.#unshown.set(member, claims);
       questions.ask(member);
+    } else this.#send(member, stateVector, () => questions.ask(member));
+  }
+
+  /**
+   * The client has sent its state. Returns false if its acks have to wait: it is being answered, and asked again after that. A provider
+   * whose own state has been acknowledged calls itself synced, whether or not it has the room's.
+   */
+  shown(member: Member): boolean {
+    const claims = this.#unshown.get(member);
+    if (!claims) return true;
+    this.#unshown.delete(member);
+    // Of the ids that the room does not have there is nothing to be sent.
+    return this.#send(member, Y.encodeStateVector(new Map(claims)));
+  }
+
+  /**
+   * Returns false while it is under way.
+   * @param first is done before the document answers; the store's answer is followed by a question anyway.
+   */
+  #send(member: Member, stateVector: Uint8Array, first?: () => void): boolean {
+    const answered = this.#options.answer(member, stateVector);
+    if (!answered) {
+      first?.();
       sendState(member, stateVector);
-      return;
+      return true;
     }
+    this.#options.questions.askLater(member);
     this.#underWay.set(member, null);
     void this.#finish(member, { stateVector, answered });
+    return false;
   }
 
   async #finish(
@@ -70,8 +101,7 @@ export class FirstSyncs {
     const next = this.#underWay.get(member);
     this.#underWay.delete(member);
     if (!document.hasConnection(member)) return;
-    // Asked afterwards: a provider whose own state has been acknowledged calls itself synced, whether or not it has the room's.
-    if (next) this.#answer(member, next);
+    if (next) this.#answer(member, next, readClaims(document, next));
     else questions.ask(member);
   }
 }

@@ -1,14 +1,15 @@
 /** What the server says to one member of a room about its document. */
 import { OutgoingMessage } from "@hocuspocus/server";
-import { writeSyncStep2 } from "y-protocols/sync";
+import * as encoding from "lib0/encoding";
+import { messageYjsSyncStep1, writeSyncStep2 } from "y-protocols/sync";
 import type { Member } from "../members/member.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
 
 /** "This is what I have": the client answers with all that it has beyond. */
-export function askForState(member: Member): void {
-  const message = new OutgoingMessage(member.messageAddress)
-    .createSyncMessage()
-    .writeFirstSyncStepFor(member.document);
+export function askForState(member: Member, stateVector: Uint8Array): void {
+  const message = new OutgoingMessage(member.messageAddress).createSyncMessage();
+  encoding.writeVarUint(message.encoder, messageYjsSyncStep1);
+  encoding.writeVarUint8Array(message.encoder, stateVector);
   member.send(message.toUint8Array());
 }
 

@@ -3,7 +3,10 @@
  * as one; an answer to a question of ours it does not count. One ack too many, and it calls an edit saved that is not.
  */
 import type { Member } from "../members/member.ts";
+import { questionFor, type Claims } from "./claims.ts";
 import { askForState } from "./replies.ts";
+
+const noClaims: Claims = new Map();
 
 interface Questions {
   /** One at a time: its answer has everything that the client knew when it got the question, so a second one adds nothing. */
@@ -12,24 +15,37 @@ interface Questions {
   awaitsSync: boolean;
   /** Edits that were not taken, because their predecessors were missing or their author might only read. */
   owed: number;
+  /** What the client said to have at its first sync, until that is in the document: the edits that it makes here are looked at as they come. */
+  claims: Claims;
 }
 
 export class StateQuestions {
   readonly #questions = new WeakMap<Member, Questions>();
 
   /** The client has begun a first sync. To be followed by `ask` once it has been told what the document has. */
-  syncBegun(member: Member): void {
+  syncBegun(member: Member, claims: Claims): void {
     const questions = this.#of(member);
     questions.awaitsSync = true;
     // The provider counts anew from here, and the answer has them all.
     questions.owed = 0;
-    // Asked later, whatever edits come meanwhile: a provider whose state has been acknowledged calls itself synced.
+    questions.claims = claims;
     questions.isAsked = true;
   }
 
-  ask(member: Member): void {
+  /** Nothing is asked until `ask` is called, whatever edits come meanwhile. */
+  askLater(member: Member): void {
     this.#of(member).isAsked = true;
-    askForState(member);
+  }
+
+  /** What the client has said to have it has shown, as far as it was asked to. */
+  shown(member: Member): void {
+    this.#of(member).claims = noClaims;
+  }
+
+  ask(member: Member): void {
+    const questions = this.#of(member);
+    questions.isAsked = true;
+    askForState(member, questionFor(member.document, questions.claims));
   }
 
   /** Withholds an ack, and asks the client for what is missing. */
@@ -66,7 +82,10 @@ export class StateQuestions {
 
   #of(member: Member): Questions {
     let questions = this.#questions.get(member);
-    if (!questions) this.#questions.set(member, (questions = { isAsked: false, awaitsSync: false, owed: 0 }));
+    if (!questions) {
+      questions = { isAsked: false, awaitsSync: false, owed: 0, claims: noClaims };
+      this.#questions.set(member, questions);
+    }
     return questions;
   }
 }

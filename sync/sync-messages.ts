@@ -36,8 +36,13 @@ export class SyncMessages implements MessageHandler {
 
   constructor(options: SyncMessagesOptions) {
     const questions = this.#questions;
-    this.#firstSyncs = new FirstSyncs({ ...options, questions });
-    this.#intake = new UpdateIntake({ ...options, questions });
+    const firstSyncs = new FirstSyncs({ ...options, questions });
+    this.#firstSyncs = firstSyncs;
+    this.#intake = new UpdateIntake({
+      ...options,
+      questions,
+      onShown: (member) => firstSyncs.shown(member),
+    });
     this.#onIntroduced = options.onIntroduced;
   }
 

@@ -3,6 +3,7 @@
  * when that is on disk); what cannot be taken in yet is owed an ack, and the client is asked for what is missing.
  */
 import type { Document } from "@hocuspocus/server";
+import type * as Y from "yjs";
 import { closeReasons } from "../lib/close-reasons.ts";
 import type { Log } from "../lib/log.ts";
 import { Refusal } from "../lib/refusal.ts";
@@ -12,6 +13,7 @@ import type { ClientIds } from "../members/client-ids.ts";
 import type { Member } from "../members/member.ts";
 import { applyUpdate } from "./application.ts";
 import type { DocumentLimit } from "./document-limit.ts";
+import { findConflict } from "./overlap.ts";
 import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
@@ -25,6 +27,8 @@ export interface UpdateIntakeOptions {
   readonly clientIds: ClientIds;
   readonly limit: DocumentLimit;
   readonly memory: Pick<RoomMemory, "ensureFits">;
+  /** A member's state is what it said to have. Returns whether it may be acknowledged already. */
+  readonly onShown: (member: Member) => boolean;
   /**
    * What a client has brought may have been here already, from another instance that has not saved it yet; the ack that follows must wait
    * until it is saved.
@@ -71,22 +75,26 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { questions, onKnown } = this.#options;
+    const { questions, onKnown, onShown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
     onKnown?.(document.name);
     if (member.readOnly) {
-      if (isContained(document, contents)) acknowledge(member, questions.settle(member));
+      const isKnown = isContained(document, contents) && !findConflict(document, contents);
+      if (isKnown) questions.shown(member);
+      if (!onShown(member)) return;
+      if (isKnown) acknowledge(member, questions.settle(member));
       else decline(member);
       return;
     }
     const added = this.#ensureAcceptable(member, update, contents);
+    questions.shown(member);
     const before = pendingOf(document);
     if (!this.#apply(member, update, added)) return;
-    if (isIntegrated(document, contents) || wasPending(document, before, contents))
-      acknowledge(member, questions.settle(member));
-    else restorePending(document, before);
+    const isTaken = isIntegrated(document, contents) || wasPending(document, before, contents);
+    if (!isTaken) restorePending(document, before);
+    if (onShown(member) && isTaken) acknowledge(member, questions.settle(member));
   }
 
   /**
@@ -95,6 +103,8 @@ export class UpdateIntake {
    */
   #ensureAcceptable(member: Member, update: Uint8Array, contents: UpdateContents): readonly number[] {
     const { clientIds, limit, memory } = this.#options;
+    const conflict = findConflict(member.document, contents);
+    if (conflict) throw new Refusal(closeReasons.clientIdTaken, takenMessage(conflict));
     const added = clientIds.ensureOwn(contents.ends, member);
     limit.ensureFits(member.document, update, added);
     if (added.length > 0)
@@ -133,4 +143,8 @@ export class UpdateIntake {
       connection === culprit ? closeReasons.updateRejected : closeReasons.roomReloaded,
     );
   }
+}
+
+function takenMessage({ client, clock }: Y.ID): string {
+  return `Element ${clock} of the Yjs client id ${client} is another one here: somebody else has written under that id`;
 }

@@ -291,7 +291,7 @@ describe("client ids", () => {
     victim.text.insert(0, "first");
     await victim.saved();
     const id = victim.doc.clientID;
-    for (const forged of [run(id, 5, 100), Y.mergeUpdates(typed("forged!", id))]) {
+    for (const forged of [run(id, 5, 100), Y.mergeUpdates(typed("first, forged!", id))]) {
       const attacker = await inside(server);
       attacker.update("room", forged);
       expect(await attacker.closed()).toMatchObject({ code: 4205 });

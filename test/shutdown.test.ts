@@ -5,6 +5,8 @@ import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
 import { MessageType } from "@hocuspocus/server";
 import { expect, onTestFinished, test } from "vitest";
+import { closeReasons } from "../lib/close-reasons.ts";
+import type { ClientSocket } from "../transport/client-socket.ts";
 import { connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
@@ -75,6 +77,17 @@ test("[D1] a client that never answers the close is cut off", async () => {
   const result = await server.ended("SIGTERM");
   expect(result.code).toBe(0);
   expect(result.ms).toBeLessThan(5000);
+});
+
+test("[D1] what a client was sent in the turn of its close, an ack or an edit, comes before the close", async () => {
+  const server = await startComposition();
+  const client = await connect({ url: server.url, name: "room" }).saved();
+  const document = server.rooms.documents.get("room");
+  const socket = document?.getConnections()[0]?.webSocket as unknown as ClientSocket;
+  document?.getText("text").insert(0, "last words");
+  socket.closeFor(closeReasons.restarting);
+  expect(await client.closedWith(1012)).toMatchObject({ reason: "server-restarting" });
+  expect(client.content).toBe("last words");
 });
 
 test("[D2] a store that is slow is waited for: exit 0 and everything saved", async () => {

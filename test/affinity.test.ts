@@ -7,7 +7,8 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Client } from "./support/client.ts";
 import type { Binary } from "./support/debian-binary.ts";
 import { freePort } from "./support/free-port.ts";
-import { describeWithHaproxy, startHaproxy, type Haproxy } from "./support/haproxy.ts";
+import type { HaproxyProcess } from "./support/haproxy-process.ts";
+import { describeWithHaproxy, startHaproxy } from "./support/haproxy.ts";
 import { clusterEnv } from "./support/instances.ts";
 import { appear, sees, tokenOf } from "./support/presence.ts";
 import { RawClient } from "./support/raw-client.ts";
@@ -18,7 +19,7 @@ import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
 
 interface Scene {
-  readonly proxy: Haproxy;
+  readonly proxy: HaproxyProcess;
   /** In the order of the configuration. */
   readonly servers: readonly [ServerProcess, ServerProcess];
   /** In the place of one that has ended. */
@@ -263,6 +264,20 @@ describeWithHaproxy("behind HAProxy", (haproxy) => {
       await new RawClient(url, { localAddress: "127.0.0.2" }).opened();
       const { socket } = new RawClient(url, { headers: { "X-Forwarded-For": "6.6.6.6" } });
       const [, response] = (await once(socket, "unexpected-response")) as [unknown, { statusCode: number }];
+      expect(response.statusCode).toBe(429);
+    });
+
+    test("[I13] behind another proxy it is what that one saw", async () => {
+      const { proxy } = await scene(haproxy, redis, {
+        both: { MAX_CONNECTIONS_PER_IP: "1" },
+        proxy: { CLIENT_ADDRESS: "req.hdr(Fly-Client-IP)" },
+      });
+      const from = (ip: string): RawClient =>
+        new RawClient(proxy.roomUrl("room"), { headers: { "Fly-Client-IP": ip } });
+      await from("203.0.113.1").opened();
+      await from("203.0.113.2").opened();
+      const again = from("203.0.113.1").socket;
+      const [, response] = (await once(again, "unexpected-response")) as [unknown, { statusCode: number }];
       expect(response.statusCode).toBe(429);
     });
 

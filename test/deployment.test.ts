@@ -448,3 +448,25 @@ test("[C7] deploy/haproxy.cfg: descriptors and places for all instances, and pat
   // T7: the server itself waits for up to a minute.
   expect(Number(/timeout tunnel (\d+)s/.exec(cfg)?.[1])).toBeGreaterThan(60);
 });
+
+test("[C7] deploy/fly-haproxy.toml: sets what deploy/haproxy.cfg reads, and lets clients in only at its port for them", () => {
+  const { env, http_service, ...app } = z
+    .object({
+      env: z.record(z.string(), z.string()),
+      files: z.array(z.object({ guest_path: z.string(), local_path: z.string() })),
+      http_service: z.object({
+        internal_port: z.number(),
+        concurrency: z.object({ hard_limit: z.number() }),
+        checks: z.array(z.object({ path: z.string() })),
+      }),
+    })
+    .parse(parseToml(read("deploy/fly-haproxy.toml")));
+  const cfg = read("deploy/haproxy.cfg");
+  const known = new Set([...cfg.matchAll(/\$\{(\w+)/g)].map(([, name]) => name));
+  expect(Object.keys(env).filter((name) => !known.has(name))).toEqual([]);
+  expect(app.files.map(({ local_path }) => existsSync(join(root, "deploy", local_path)))).toEqual([true]);
+  expect(`:${http_service.internal_port}`).toBe(/\{LISTEN-(:\d+)\}/.exec(cfg)?.[1]);
+  expect(env["API_LISTEN"]).not.toContain(`:${http_service.internal_port}`);
+  expect(http_service.concurrency.hard_limit).toBe(Number(env["MAXCONN"]));
+  expect(http_service.checks.map(({ path }) => path)).toEqual([/monitor-uri (\S+)/.exec(cfg)?.[1]]);
+});

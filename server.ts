@@ -230,6 +230,7 @@ export async function startServer({
     commits: () => journal.commits,
     hookFailures: () => guard.failures,
     redis: fanOut && (() => fanOut.figures),
+    backend: () => outage,
   });
   const watch = new HandlingWatch({ log, onSlow: (room) => metrics.slow(room) });
 

@@ -28,6 +28,11 @@ export interface MetricsSources {
   readonly unsavedBytes: () => number;
   readonly commits: () => number;
   readonly hookFailures: () => number;
+  /** Of the auth webhook. */
+  readonly backend: () => {
+    readonly underWay: number;
+    readonly answers: Readonly<Record<string, number>>;
+  };
   /** Not where rooms are not shared. */
   readonly redis?: (() => RedisFigures) | null;
 }
@@ -86,8 +91,18 @@ export class Metrics {
     });
     this.#labelled("refusals", {
       label: "reason",
-      help: "Clients turned away",
+      help: "Clients turned away or put out",
       values: () => this.#refusals,
+    });
+    this.#gauge(
+      "backend_questions",
+      "Questions to the auth webhook that wait for their answer",
+      () => sources.backend().underWay,
+    );
+    this.#labelled("backend_answers", {
+      label: "answer",
+      help: "Questions to the auth webhook by their answer, logins and re-checks",
+      values: () => Object.entries(sources.backend().answers),
     });
     this.#labelled("slow_messages", {
       label: "room",

@@ -13,6 +13,7 @@ const sources = {
   unsavedBytes: () => 7,
   commits: () => 8,
   hookFailures: () => 9,
+  backend: () => ({ underWay: 10, answers: { admitted: 11, refused: 0, none: 12 } }),
 };
 
 async function values(metrics: Metrics): Promise<Record<string, number>> {
@@ -42,6 +43,9 @@ test("[M14] states are asked for, counts are kept, and rooms are named up to twe
     righttask_unsaved_bytes: 7,
     righttask_commits_total: 8,
     righttask_hook_failures_total: 9,
+    righttask_backend_questions: 10,
+    'righttask_backend_answers_total{answer="admitted"}': 11,
+    'righttask_backend_answers_total{answer="none"}': 12,
     'righttask_messages_total{type="Sync"}': 2,
     'righttask_messages_total{type="Awareness"}': 1,
     'righttask_messages_total{type="unknown"}': 1,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import manifest from "../package.json" with { type: "json" };
+import { startBackend } from "./support/backend.ts";
 import { connect } from "./support/client.ts";
 import { redisState, startCluster } from "./support/instances.ts";
 import { tokenOf } from "./support/presence.ts";
@@ -83,4 +84,20 @@ describeWithRedis("metrics of several instances", (redis) => {
     const { url } = await startProcess({ ADMIN_TOKEN });
     expect([...(await read(url)).keys()].filter((name) => /redis|instances/.test(name))).toEqual([]);
   });
+});
+
+test("[H8] [M14] questions to the backend are counted by their answer", async () => {
+  const backend = await startBackend();
+  const { url } = await startProcess({ ADMIN_TOKEN, ...backend.serverEnv });
+  await connect({ url, name: "task-list-1", token: await backend.login("ana") }).synced();
+  const refused = connect({ url, name: "task-list-1", token: "forged" });
+  await until("the refusal", () => refused.denials.length > 0);
+  await backend.fault("error500");
+  const unanswered = connect({ url, name: "task-list-1", token: await backend.login("ben") });
+  await until("the close", () => unanswered.closes.length > 0);
+  const metrics = await read(url);
+  expect(metrics.get('righttask_backend_answers_total{answer="admitted"}')).toBe(1);
+  expect(metrics.get('righttask_backend_answers_total{answer="refused"}')).toBe(1);
+  expect(metrics.get('righttask_backend_answers_total{answer="none"}')).toBeGreaterThanOrEqual(1);
+  expect(metrics.get("righttask_backend_questions")).toBeLessThanOrEqual(1);
 });

@@ -9,23 +9,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
-import { evaluate } from "./inspector.ts";
 import { storeLargeRoom } from "./large-document.ts";
+import { readLoop, watchLoop } from "./loop-watch.ts";
 import { startServer, type PeerName } from "./servers.ts";
 import { protocols } from "./wire.ts";
 
 const ROOM = "large";
 const EDITS_PER_SECOND = 200;
 const JOIN_EVERY_MS = 2_000;
-
-/** Resolution 1 ms: what is reported includes that millisecond. */
-const WATCH = `globalThis.loopDelay = process.getBuiltinModule("node:perf_hooks").monitorEventLoopDelay({ resolution: 1 }); loopDelay.enable();`;
-const READ = `JSON.stringify({ p99: loopDelay.percentile(99) / 1e6, max: loopDelay.max / 1e6 })`;
-
-interface LoopDelay {
-  p99: number;
-  max: number;
-}
 
 const { values } = parseArgs({
   options: {
@@ -61,7 +52,7 @@ async function measure(
     const editor = await enter(server.url);
     await editor.synced;
     await delay(2_000);
-    await evaluate(server.inspectorUrl, WATCH);
+    await watchLoop(server.inspectorUrl);
     const joiners = { asked: 0, synced: 0 };
     const joining = setInterval(() => {
       joiners.asked += 1;
@@ -74,7 +65,7 @@ async function measure(
     const sent = await edit(editor, seconds);
     clearInterval(joining);
     await delay(1_000);
-    const delays: LoopDelay = JSON.parse(String(await evaluate(server.inspectorUrl, READ)));
+    const delays = await readLoop(server.inspectorUrl);
     const cells = [
       `${(bytes / 1e6).toFixed(1)} MB`,
       peer,

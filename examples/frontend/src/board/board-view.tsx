@@ -1,0 +1,100 @@
+import { DragDropProvider, type DragEndEvent } from "@dnd-kit/react";
+import { isSortable } from "@dnd-kit/react/sortable";
+import { useMemo, useState } from "react";
+import type { PersonHere } from "../collab/people.ts";
+import type { Room } from "../collab/room.ts";
+import { BoardColumn } from "./board-column.tsx";
+import { NewTask } from "./new-task.tsx";
+import type { CardActions } from "./card-actions.ts";
+import { TaskCard } from "./task-card.tsx";
+import { columns, type Column, readTasks, type Task, TaskChanges } from "./tasks.ts";
+import type { Undo } from "./use-undo.ts";
+import { useTasks } from "./use-tasks.ts";
+
+export interface BoardViewProps {
+  readonly room: Room;
+  readonly isEditable: boolean;
+  readonly others: readonly PersonHere[];
+  readonly people: readonly { readonly id: string; readonly name: string }[];
+  readonly undo: Undo;
+}
+
+export function BoardView({ room, isEditable, others, people, undo }: BoardViewProps) {
+  const tasks = useTasks(room.document);
+  const [newest, setNewest] = useState<string | null>(null);
+  const changes = useMemo(() => new TaskChanges(room.document), [room]);
+  const actions = useMemo<CardActions>(
+    () => ({
+      move: (id, column) => changes.move(id, { column, index: column === "done" ? 0 : Infinity }),
+      assign: (id, person) => changes.assign(id, person),
+      setDue: (id, due) => changes.setDue(id, due),
+      remove: (id) => changes.remove(id),
+      addBelow: ({ id, column }) => {
+        const index = inColumn(readTasks(room.document), column).findIndex((task) => task.id === id) + 1;
+        setNewest(changes.add({ title: "", column, index }));
+      },
+    }),
+    [changes, room],
+  );
+
+  const drop = ({ operation: { source, target }, canceled }: DragEndEvent): void => {
+    if (canceled || !isSortable(source)) return;
+    const over = columns.find((column) => column === target?.id);
+    const column = over ?? columns.find((name) => name === source.group);
+    // Over a column and none of its tasks: to its end.
+    const index = over && over !== source.group ? Infinity : source.index;
+    if (column) changes.move(String(source.id), { column, index });
+  };
+
+  return (
+    <DragDropProvider onDragEnd={drop}>
+      <div className="board">
+        {columns.map((column) => {
+          const inside = inColumn(tasks, column);
+          return (
+            <BoardColumn
+              key={column}
+              column={column}
+              count={inside.length}
+              footer={
+                isEditable && (
+                  <NewTask
+                    column={column}
+                    onAdd={(title) => changes.add({ title, column, index: Infinity })}
+                  />
+                )
+              }
+            >
+              {inside.map((task, index) => (
+                <TaskCard
+                  key={task.id}
+                  room={room}
+                  task={task}
+                  index={index}
+                  isEditable={isEditable}
+                  isNew={newest === task.id}
+                  editors={editorsOf(others, task)}
+                  people={people}
+                  undoManager={undo.manager}
+                  actions={actions}
+                />
+              ))}
+            </BoardColumn>
+          );
+        })}
+      </div>
+    </DragDropProvider>
+  );
+}
+
+function inColumn(tasks: readonly Task[], column: Column): Task[] {
+  return tasks.filter((task) => task.column === column);
+}
+
+const nobody: readonly PersonHere[] = [];
+
+function editorsOf(others: readonly PersonHere[], task: Task): readonly PersonHere[] {
+  const editors = others.filter((person) => person.editing.includes(task.id));
+  // The same array where it is empty: a card that nobody edits does not render for it.
+  return editors.length > 0 ? editors : nobody;
+}

@@ -31,6 +31,9 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
   const [showsMembers, setShowsMembers] = useState(false);
   const refusal = open?.status.kind === "out" ? open.status.refusal : null;
   const access = refusal ? null : (open?.access ?? null);
+  const undo = useUndo(open?.room.document ?? null);
+  const isShown = !refusal && open?.isLoaded && undo;
+  const isEditable = access === "write";
 
   useEffect(() => {
     onAccess(access);
@@ -49,6 +52,7 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
         {open && <StatusLine status={open.status} />}
         <div className="board-tools">
           {open && <PeopleHere others={open.others} />}
+          {undo && isEditable && <UndoButtons undo={undo} />}
           <button
             type="button"
             className="quiet"
@@ -60,25 +64,20 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
         </div>
       </div>
       {refusal && open && <RefusalView refusal={refusal} onRetry={open.retry} />}
-      {!refusal && open?.isLoaded && <OpenBoard open={open} people={people} />}
-      {!refusal && !open?.isLoaded && <p className="hint loading">Opening the board …</p>}
+      {isShown && (
+        <BoardView
+          room={open.room}
+          isEditable={isEditable}
+          others={open.others}
+          people={people}
+          undo={undo}
+        />
+      )}
+      {!refusal && !isShown && <p className="hint loading">Opening the board …</p>}
       {showsMembers && (
         <MembersDialog session={session} board={board} onClose={() => setShowsMembers(false)} />
       )}
     </main>
-  );
-}
-
-function OpenBoard({ open, people }: { readonly open: OpenRoom; readonly people: BoardPageProps["people"] }) {
-  const { room, access, others } = open;
-  const undo = useUndo(room.document);
-  if (!undo) return null;
-  const isEditable = access === "write";
-  return (
-    <>
-      {isEditable && <UndoButtons undo={undo} />}
-      <BoardView room={room} isEditable={isEditable} others={others} people={people} undo={undo} />
-    </>
   );
 }
 

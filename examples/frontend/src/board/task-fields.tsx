@@ -1,5 +1,6 @@
 import type { CardActions } from "./card-actions.ts";
 import { columnNames } from "./column-names.ts";
+import { DueDate } from "./due-date.tsx";
 import { columns, type Task } from "./tasks.ts";
 
 export interface TaskFieldsProps {
@@ -18,7 +19,6 @@ export function TaskFields({ task, name, people, isEditable, actions }: TaskFiel
     <div className="task-fields">
       <select
         aria-label={`Assignee of ${name}`}
-        data-empty={task.assignee === null}
         value={task.assignee ?? ""}
         disabled={!isEditable}
         onChange={({ target }) => actions.assign(id, target.value || null)}
@@ -30,29 +30,25 @@ export function TaskFields({ task, name, people, isEditable, actions }: TaskFiel
           </option>
         ))}
       </select>
-      <input
-        type="date"
-        aria-label={`Due date of ${name}`}
-        data-empty={task.due === null}
-        value={task.due ?? ""}
-        disabled={!isEditable}
-        onChange={({ target }) => actions.setDue(id, target.value || null)}
-      />
-      <select
-        aria-label={`Column of ${name}`}
-        value={task.column}
-        disabled={!isEditable}
-        onChange={({ target }) => {
-          const column = columns.find((known) => known === target.value);
-          if (column) actions.move(id, column);
-        }}
-      >
-        {columns.map((column) => (
-          <option key={column} value={column}>
-            {columnNames[column]}
-          </option>
-        ))}
-      </select>
+      <DueDate task={task} name={name} isEditable={isEditable} onChange={(due) => actions.setDue(id, due)} />
+      <label className="chip move">
+        <span aria-hidden="true">⇄</span>
+        <select
+          aria-label={`Column of ${name}`}
+          value={task.column}
+          disabled={!isEditable}
+          onChange={({ target }) => {
+            const column = columns.find((known) => known === target.value);
+            if (column) actions.move(id, column);
+          }}
+        >
+          {columns.map((column) => (
+            <option key={column} value={column}>
+              {columnNames[column]}
+            </option>
+          ))}
+        </select>
+      </label>
       <button
         type="button"
         className="quiet delete"

@@ -12,9 +12,10 @@ export interface Undo {
  * Undo of this page's own changes, whatever the others do in between. Typing within half a second is one step; each other change is its own.
  * Titles add their editor's origin (y-codemirror.next).
  */
-export function useUndo(document: Y.Doc): Undo | null {
+export function useUndo(document: Y.Doc | null): Undo | null {
   const [undo, setUndo] = useState<Undo | null>(null);
   useEffect(() => {
+    if (!document) return undefined;
     const manager = new Y.UndoManager(tasksOf(document), { trackedOrigins: new Set([OWN]) });
     const show = (): void =>
       setUndo({ manager, canUndo: manager.undoStack.length > 0, canRedo: manager.redoStack.length > 0 });
@@ -28,6 +29,7 @@ export function useUndo(document: Y.Doc): Undo | null {
     return () => {
       document.off("beforeTransaction", separate);
       manager.destroy();
+      setUndo(null);
     };
   }, [document]);
   return undo;

@@ -1,0 +1,99 @@
+/** Two people in one board. */
+import { expect, test } from "vitest";
+import { startApp, useBrowser } from "../support/app.ts";
+import type { Person } from "../support/person.ts";
+import { until } from "../support/until.ts";
+
+useBrowser();
+
+test("[W2] what one does appears for the other: a new task, a title typed by both at once, done, moved, deleted", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Plan");
+  await ana.add("Ship");
+  await ben.task("Ship").waitFor();
+
+  await Promise.all([ana.typeInto("Plan", "aaaaa"), ben.typeInto("Plan", "bbbbb")]);
+  const both = await until<string>("one title with all letters of both", async () => {
+    const [mine, theirs] = [await firstTitle(ana), await firstTitle(ben)];
+    return mine === theirs && /^Plan[ab]{10}$/.test(mine) ? mine : "";
+  });
+
+  await ben.task(both).getByRole("checkbox").check();
+  await ana.column("Done").getByRole("listitem", { name: both, exact: true }).waitFor();
+  await ana.task("Ship").getByRole("combobox", { name: "Assignee of Ship" }).selectOption("Ben");
+  await ana.task("Ship").getByLabel("Due date of Ship").fill("2026-12-24");
+  await ben.task("Ship").getByText("24 Dec").waitFor();
+  expect(await ben.task("Ship").getByRole("combobox", { name: "Assignee of Ship" }).inputValue()).toBe("ben");
+
+  await ben.task(both).hover();
+  await ben.page.getByRole("button", { name: `Delete ${both}` }).click();
+  await ana.task(both).waitFor({ state: "detached" });
+  await Promise.all([ana.sees("Saved"), ben.sees("Saved")]);
+});
+
+test("[W2] tasks are put into another order and another column with the mouse, and with the keyboard alone", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  for (const title of ["One", "Two", "Three"]) await ana.add(title);
+  await ben.task("Three").waitFor();
+
+  await drag(ana, "Three", "One");
+  await until("Three first for Ben", async () => (await ben.titles()).join() === "Three,One,Two");
+
+  await ana.page.getByRole("button", { name: "Move Three" }).focus();
+  await ana.page.keyboard.press("Enter");
+  await ana.page.getByRole("button", { name: "Move Three", pressed: true }).waitFor();
+  await ana.page.keyboard.press("ArrowDown");
+  await until("Three below One for Ana", async () => (await ana.titles()).join() === "One,Three,Two");
+  await ana.page.keyboard.press("Enter");
+  await until("Three second for Ben", async () => (await ben.titles()).join() === "One,Three,Two");
+
+  await ben.page.getByRole("combobox", { name: "Column of Two" }).selectOption("In progress");
+  await until("Two in progress for Ana", async () => (await ana.titles("In progress")).join() === "Two");
+  await ana.sees("Saved");
+});
+
+test("[W2] who is here is seen, with what they edit and where their cursor stands, and no more when they leave", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Write the announcement");
+  const here = ana.page.getByRole("list", { name: "Also here" });
+  await here.getByText("Ben").waitFor();
+  await ben.title("Write the announcement").click();
+  await ana.task("Write the announcement").getByText("Ben is editing").waitFor();
+  await ana.task("Write the announcement").locator(".cm-ySelectionInfo", { hasText: "Ben" }).waitFor();
+  await ben.page.close();
+  await here.getByText("Ben").waitFor({ state: "detached" });
+  await ana.task("Write the announcement").getByText("Ben is editing").waitFor({ state: "detached" });
+});
+
+test("[W9] undo and redo are of one's own changes, whatever the other does in between", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Mine");
+  await ben.add("Theirs");
+  await ana.task("Theirs").waitFor();
+  await ana.page.getByRole("button", { name: "Undo" }).click();
+  await ben.task("Mine").waitFor({ state: "detached" });
+  expect(await ben.titles()).toEqual(["Theirs"]);
+  expect(await ana.page.getByRole("button", { name: "Undo" }).isDisabled()).toBe(true);
+  await ana.page.getByRole("button", { name: "Redo" }).click();
+  await ben.task("Mine").waitFor();
+});
+
+async function firstTitle(person: Person): Promise<string> {
+  return (await person.titles())[0] ?? "";
+}
+
+/** By its handle, above another task. */
+async function drag({ page }: Person, title: string, above: string): Promise<void> {
+  const from = await page.getByRole("button", { name: `Move ${title}` }).boundingBox();
+  const to = await page.getByRole("button", { name: `Move ${above}` }).boundingBox();
+  if (!from || !to) throw new Error("Not on the page");
+  await page.mouse.move(from.x + 5, from.y + 5);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 5, from.y - 10, { steps: 5 });
+  await page.mouse.move(to.x + 5, to.y - 5, { steps: 10 });
+  await page.mouse.up();
+}

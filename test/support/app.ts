@@ -1,0 +1,125 @@
+/**
+ * RightTask as its users have it: the backend, the collaboration server and the app as processes, and people in a real browser.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium, type Browser, type BrowserContextOptions } from "playwright-core";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { startBackend, type Backend } from "./backend.ts";
+import { findChromium } from "./chromium-binary.ts";
+import { freePort } from "./free-port.ts";
+import { Person } from "./person.ts";
+import { adminToken } from "./room-api.ts";
+import { startProcess, type ServerProcess } from "./server-process.ts";
+import { tempDatabase } from "./temp-dir.ts";
+
+const frontend = fileURLToPath(new URL("../../examples/frontend/", import.meta.url));
+const vite = fileURLToPath(new URL("../../node_modules/vite/bin/vite.js", import.meta.url));
+
+let browser: Browser;
+
+/** For the tests of a file: one Chromium, where each person has a profile of their own. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    const { path, env } = findChromium();
+    browser = await chromium.launch({
+      executablePath: path,
+      env: { ...process.env, ...env },
+      // Chromium's sandbox wants an installed helper, and no root; the only pages here are our own.
+      args: ["--no-sandbox"],
+    });
+  });
+  afterAll(() => browser.close());
+}
+
+export class App {
+  readonly url: string;
+  readonly backend: Backend;
+  readonly databaseUrl: string;
+  server: ServerProcess;
+  readonly #serverEnv: Readonly<Record<string, string>>;
+
+  constructor(parts: {
+    url: string;
+    backend: Backend;
+    server: ServerProcess;
+    serverEnv: Readonly<Record<string, string>>;
+    databaseUrl: string;
+  }) {
+    this.url = parts.url;
+    this.backend = parts.backend;
+    this.server = parts.server;
+    this.databaseUrl = parts.databaseUrl;
+    this.#serverEnv = parts.serverEnv;
+  }
+
+  /** Somebody in a browser of their own, logged in and in the first board. */
+  async person(name: string, options: BrowserContextOptions = {}): Promise<Person> {
+    const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
+    onTestFinished(() => context.close());
+    const person = new Person({ name, page: await context.newPage() });
+    await person.page.goto(this.url);
+    await person.page.getByRole("button", { name }).click();
+    return person;
+  }
+
+  async killServer(): Promise<void> {
+    await this.server.ended("SIGKILL");
+  }
+
+  /** The same server again: its port, its rooms. */
+  async startServer(): Promise<void> {
+    this.server = await startProcess(this.#serverEnv);
+  }
+}
+
+export async function startApp({
+  backend: backendEnv = {},
+  server: settings = {},
+}: {
+  readonly backend?: Readonly<Record<string, string>>;
+  readonly server?: Readonly<Record<string, string>>;
+} = {}): Promise<App> {
+  const database = tempDatabase();
+  // Each has to know the other's address before it starts.
+  const port = await freePort();
+  const collab = `http://127.0.0.1:${port}`;
+  const backend = await startBackend({ COLLAB_URL: collab, COLLAB_ADMIN_TOKEN: adminToken, ...backendEnv });
+  const serverEnv = {
+    PORT: `${port}`,
+    DATABASE_URL: database.url,
+    ADMIN_TOKEN: adminToken,
+    TRUST_PROXY: "1",
+    ...backend.serverEnv,
+    ...settings,
+  };
+  const [server, url] = await Promise.all([
+    startProcess(serverEnv),
+    startFrontend({ BACKEND_URL: backend.url, COLLAB_URL: collab }),
+  ]);
+  return new App({ url, backend, server, serverEnv, databaseUrl: database.url });
+}
+
+/** The production build, which `test/support/global-setup.ts` has made. */
+async function startFrontend(env: Readonly<Record<string, string>>): Promise<string> {
+  const child = spawn(process.execPath, [vite, "preview"], {
+    cwd: frontend,
+    env: { PATH: process.env["PATH"], PORT: `${await freePort()}`, NO_COLOR: "1", ...env },
+    // It says of each connection that breaks that it broke; here they are broken on purpose.
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "close");
+  });
+  for await (const line of createInterface(child.stdout)) {
+    const url = /Local:\s+(\S+)/.exec(line)?.[1];
+    if (url) {
+      child.stdout.resume();
+      return url;
+    }
+  }
+  throw new Error("The frontend ended before it listened");
+}

@@ -41,6 +41,8 @@ test("[W2] tasks are put into another order and another column with the mouse, a
   await drag(ana, "Three", "One");
   await until("Three first for Ben", async () => (await ben.titles()).join() === "Three,One,Two");
 
+  // While a card still glides to its place no other is taken up.
+  await ana.page.locator("[data-dnd-dropping]").waitFor({ state: "detached" });
   await ana.page.getByRole("button", { name: "Move Three" }).focus();
   await ana.page.keyboard.press("Enter");
   await ana.page.getByRole("button", { name: "Move Three", pressed: true }).waitFor();

@@ -6,13 +6,13 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions } from "playwright-core";
-import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { afterAll, beforeAll, onTestFinished, vi } from "vitest";
 import { startBackend, type Backend } from "./backend.ts";
 import { findChromium } from "./chromium-binary.ts";
-import { freePort } from "./free-port.ts";
 import { Person } from "./person.ts";
 import { adminToken } from "./room-api.ts";
 import { startProcess, type ServerProcess } from "./server-process.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
 import { tempDatabase } from "./temp-dir.ts";
 
 const frontend = fileURLToPath(new URL("../../examples/frontend/", import.meta.url));
@@ -22,6 +22,8 @@ let browser: Browser;
 
 /** For the tests of a file: one Chromium, where each person has a profile of their own. */
 export function useBrowser(): void {
+  // Three servers and two browsers for each test, and a machine that does other things beside.
+  vi.setConfig({ testTimeout: 120_000 });
   beforeAll(async () => {
     const { path, env } = findChromium();
     browser = await chromium.launch({
@@ -40,6 +42,8 @@ export class App {
   readonly databaseUrl: string;
   server: ServerProcess;
   readonly #serverEnv: Readonly<Record<string, string>>;
+  /** The server's address that stays, over restarts too. */
+  readonly #door: TcpProxy;
 
   constructor(parts: {
     url: string;
@@ -47,12 +51,14 @@ export class App {
     server: ServerProcess;
     serverEnv: Readonly<Record<string, string>>;
     databaseUrl: string;
+    door: TcpProxy;
   }) {
     this.url = parts.url;
     this.backend = parts.backend;
     this.server = parts.server;
     this.databaseUrl = parts.databaseUrl;
     this.#serverEnv = parts.serverEnv;
+    this.#door = parts.door;
   }
 
   /** Somebody in a browser of their own, logged in and in the first board. */
@@ -69,9 +75,10 @@ export class App {
     await this.server.ended("SIGKILL");
   }
 
-  /** The same server again: its port, its rooms. */
+  /** The same server again: its address, its rooms. */
   async startServer(): Promise<void> {
     this.server = await startProcess(this.#serverEnv);
+    this.#door.target = this.server.port;
   }
 }
 
@@ -84,11 +91,11 @@ export async function startApp({
 } = {}): Promise<App> {
   const database = tempDatabase();
   // Each has to know the other's address before it starts.
-  const port = await freePort();
-  const collab = `http://127.0.0.1:${port}`;
+  const door = await TcpProxy.to(0);
+  onTestFinished(() => door.close());
+  const collab = `http://127.0.0.1:${door.port}`;
   const backend = await startBackend({ COLLAB_URL: collab, COLLAB_ADMIN_TOKEN: adminToken, ...backendEnv });
   const serverEnv = {
-    PORT: `${port}`,
     DATABASE_URL: database.url,
     ADMIN_TOKEN: adminToken,
     TRUST_PROXY: "1",
@@ -99,14 +106,15 @@ export async function startApp({
     startProcess(serverEnv),
     startFrontend({ BACKEND_URL: backend.url, COLLAB_URL: collab }),
   ]);
-  return new App({ url, backend, server, serverEnv, databaseUrl: database.url });
+  door.target = server.port;
+  return new App({ url, backend, server, serverEnv, databaseUrl: database.url, door });
 }
 
 /** The production build, which `test/support/global-setup.ts` has made. */
 async function startFrontend(env: Readonly<Record<string, string>>): Promise<string> {
   const child = spawn(process.execPath, [vite, "preview"], {
     cwd: frontend,
-    env: { PATH: process.env["PATH"], PORT: `${await freePort()}`, NO_COLOR: "1", ...env },
+    env: { PATH: process.env["PATH"], PORT: "0", NO_COLOR: "1", ...env },
     // It says of each connection that breaks that it broke; here they are broken on purpose.
     stdio: ["ignore", "pipe", "ignore"],
   });

@@ -21,11 +21,11 @@ export class Person {
     return this.page.getByRole("region", { name });
   }
 
-  task(title: string): Locator {
+  task(title: string | RegExp): Locator {
     return this.page.getByRole("listitem", { name: title, exact: true });
   }
 
-  title(title: string): Locator {
+  title(title: string | RegExp): Locator {
     return this.task(title).getByRole("textbox", { name: "Title" });
   }
 

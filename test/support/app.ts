@@ -61,14 +61,8 @@ export class App {
     this.#door = parts.door;
   }
 
-  /** Somebody in a browser of their own, logged in and in the first board. */
-  async person(name: string, options: BrowserContextOptions = {}): Promise<Person> {
-    const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
-    onTestFinished(() => context.close());
-    const person = new Person({ name, page: await context.newPage() });
-    await person.page.goto(this.url);
-    await person.page.getByRole("button", { name }).click();
-    return person;
+  person(name: string, options?: BrowserContextOptions): Promise<Person> {
+    return startPerson(name, this.url, options);
   }
 
   async killServer(): Promise<void> {
@@ -80,6 +74,20 @@ export class App {
     this.server = await startProcess(this.#serverEnv);
     this.#door.target = this.server.port;
   }
+}
+
+/** Somebody in a browser of their own, logged in and in the first board. */
+export async function startPerson(
+  name: string,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Person> {
+  const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
+  onTestFinished(() => context.close());
+  const person = new Person({ name, page: await context.newPage() });
+  await person.page.goto(url);
+  await person.page.getByRole("button", { name }).click();
+  return person;
 }
 
 export async function startApp({

@@ -1,6 +1,6 @@
 /** A Chromium without a window: the machine's own, or that of Debian's packages. */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findBinary, type Binary } from "./debian-binary.ts";
 
@@ -15,8 +15,9 @@ export function findChromium(): Binary {
     extras: ["fonts-inter"],
   });
   if ("missing" in found) throw new Error(found.missing);
-  // The machine's own is found by its name on PATH.
-  return found.path.startsWith("/") ? { ...found, env: { ...found.env, ...fonts(found.path) } } : { path: which(found.path), env: {} };
+  // Unpacked, it has its libraries named; what the machine has installed finds its own, and the machine's fonts.
+  if (found.env["LD_LIBRARY_PATH"]) return { ...found, env: { ...found.env, ...fonts(found.path) } };
+  return found.path.startsWith("/") ? found : { path: which(found.path), env: {} };
 }
 
 /** One face whatever the machine has, so that pictures of the app look the same everywhere. */
@@ -27,12 +28,16 @@ function fonts(path: string): Readonly<Record<string, string>> {
     (family) =>
       `<alias binding="same"><family>${family}</family><prefer><family>Inter</family></prefer></alias>`,
   );
+  if (existsSync(file)) return { FONTCONFIG_FILE: file };
+  // Test files run beside each other, and none may read half of it.
+  const draft = `${file}.${process.pid}`;
   writeFileSync(
-    file,
+    draft,
     `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>${usr}/share/fonts</dir><dir>/usr/share/fonts</dir><cachedir>${usr}/fonts-cache</cachedir>
 ${aliases.join("\n")}</fontconfig>`,
   );
+  renameSync(draft, file);
   return { FONTCONFIG_FILE: file };
 }
 

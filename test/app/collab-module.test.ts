@@ -16,10 +16,10 @@ test("[W11] the page has words for everything that the server tells a client, an
   expect(troubleFor("constructor")).toBeNull();
 });
 
-test("[W11] only lost rights take the copy off the device, and only an ended session asks for a login", () => {
+test("[W11] only lost rights, or a copy that cannot be saved, take it off the device, and only an ended session asks for a login", () => {
   const refusals = Object.values(closeReasons).map(({ reason }) => refusalFor(reason));
   const forgets = refusals.filter(({ forgetCopy }) => forgetCopy).map(({ reason }) => reason);
-  expect(forgets).toEqual(["room-forbidden", "access-revoked"]);
+  expect(forgets).toEqual(["room-forbidden", "access-revoked", "client-id-taken"]);
   const logins = refusals.filter(({ next }) => next === "login").map(({ reason }) => reason);
   expect(logins).toEqual(["token-invalid", "token-expired"]);
 });

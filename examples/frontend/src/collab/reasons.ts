@@ -14,14 +14,14 @@ export interface Refusal {
    * - `nothing`: the same would happen again
    */
   readonly next: "login" | "ask" | "nothing";
-  /** What is kept on this device of the room is no longer theirs to see. */
+  /** What is kept on this device of the room is no longer theirs to see, or of no use. */
   readonly forgetCopy: boolean;
 }
 
 type Meaning = Omit<Refusal, "reason">;
 
 const ask = (text: string): Meaning => ({ text, next: "ask", forgetCopy: false });
-const noRight = (text: string): Meaning => ({ text, next: "ask", forgetCopy: true });
+const anew = (text: string): Meaning => ({ text, next: "ask", forgetCopy: true });
 const login = (text: string): Meaning => ({ text, next: "login", forgetCopy: false });
 const final = (text: string): Meaning => ({ text, next: "nothing", forgetCopy: false });
 
@@ -29,11 +29,14 @@ const final = (text: string): Meaning => ({ text, next: "nothing", forgetCopy: f
 const refusals: Readonly<Record<string, Meaning>> = {
   "token-invalid": login("You were signed out. Log in again."),
   "token-expired": login("Your session has ended. Log in again."),
-  "room-forbidden": noRight("You have no access to this board. Ask its owner."),
-  "access-revoked": noRight("You were removed from this board."),
+  "room-forbidden": anew("You have no access to this board. Ask its owner."),
+  "access-revoked": anew("You were removed from this board."),
   kicked: ask("You were put out of this board."),
   "room-full": ask("This board is full at the moment."),
   "too-many-tabs": ask("You have this board open in too many tabs. Close some of them."),
+  "too-much-open": ask("You have too much open at once. Close some boards."),
+  // A new document and an empty copy: with these it would be the same again.
+  "client-id-taken": anew("What is unsaved here cannot be saved. Open the board as it is."),
   "too-many-rooms": ask("Too many boards are open on this page."),
   "room-name-invalid": final("There is no board under this address."),
   "document-too-big": final("This board has reached its size limit. Your last change was not saved."),
@@ -55,6 +58,7 @@ const troubles: Readonly<Record<string, string>> = {
   "rate-limited": "Too many changes at once; a short pause.",
   "internal-error": "The server had a problem.",
   "storage-unavailable": "The board cannot be loaded or saved at the moment.",
+  "memory-full": "The server has too much open.",
   "auth-unavailable": "Access cannot be checked at the moment.",
   "session-expired": "The session is being renewed.",
   "slow-consumer": "The connection is too slow.",

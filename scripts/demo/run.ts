@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the backend, the collaboration server and the app, set up for each other. One address; Ctrl-C stops all of it.
  *
- *   FRONTEND_PORT (5173), BACKEND_PORT (3000), COLLAB_PORT (4000), DEMO_DATA (data/demo)
+ *   FRONTEND_PORT (5173), BACKEND_PORT (3000), COLLAB_PORT (4000), DEMO_DATA (data/demo), DEMO_BUILD (1; 0 takes what was built)
  */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -29,8 +29,10 @@ let isStopping = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
 try {
   for (const [name, port] of Object.entries(ports)) await assertFree(name, port);
-  console.log("Building ...");
-  await Promise.all([build("examples/backend"), build("examples/frontend")]);
+  if (process.env["DEMO_BUILD"] !== "0") {
+    console.log("Building ...");
+    await Promise.all([build("examples/backend"), build("examples/frontend")]);
+  }
   if (!isStopping) await start();
 } catch (error) {
   if (!isStopping) console.error((error as Error).message);

@@ -1,9 +1,14 @@
 /** The part of the app that a team copies, without a browser. */
-import { expect, test } from "vitest";
+import { HocuspocusProvider } from "@hocuspocus/provider";
+import { expect, onTestFinished, test } from "vitest";
+import { DirectSocket } from "../../examples/frontend/src/collab/direct-socket.ts";
 import { EditCount } from "../../examples/frontend/src/collab/edit-count.ts";
 import { isKnown, refusalFor, troubleFor } from "../../examples/frontend/src/collab/reasons.ts";
 import { type SavedFacts, savedStatus } from "../../examples/frontend/src/collab/saved-status.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
+import { connect } from "../support/client.ts";
+import { startComposition } from "../support/composition.ts";
+import { until } from "../support/until.ts";
 
 test("[W11] the page has words for everything that the server tells a client, and knows which of it is final", () => {
   for (const { reason, retry } of Object.values(closeReasons)) {
@@ -60,4 +65,23 @@ test("[W3] edits are counted right whichever comes first, the ack or the writing
   edits.kept(second);
   expect([edits.unsaved, edits.unsavedKept]).toEqual([1, 1]);
   expect([edits.saved(), edits.saved()]).toEqual([true, false]);
+});
+
+test("[W3] edits from before the connect are sent once, with the sync: no ack of one of them stands for all", async () => {
+  const { url } = await startComposition();
+  const witness = await connect({ url, name: "room" }).synced();
+  const socket = new DirectSocket({ url: url.replace(/^http/, "ws"), autoConnect: false });
+  const provider = new HocuspocusProvider({ websocketProvider: socket, name: "room", token: "guest" });
+  onTestFinished(() => {
+    provider.destroy();
+    socket.destroy();
+  });
+  provider.attach();
+  for (const letter of "abc") provider.document.getText("text").insert(0, letter);
+  await socket.connect();
+  await until("saved", () => provider.synced && !provider.hasUnsyncedChanges);
+  // What comes after everything else has arrived.
+  provider.document.getText("text").insert(0, "d");
+  await until("all of it", () => witness.content === "dcba");
+  expect(witness.updatesReceived).toBe(2);
 });

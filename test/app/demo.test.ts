@@ -19,6 +19,8 @@ test("[W1] the demo starts everything, prints one address with a board that has 
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],
       DEMO_DATA: tempDir(),
+      // Built once for all tests: a build here would take the files from under those of other tests.
+      DEMO_BUILD: "0",
       FRONTEND_PORT: `${frontend}`,
       BACKEND_PORT: `${backend}`,
       COLLAB_PORT: `${collab}`,

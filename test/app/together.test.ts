@@ -1,4 +1,5 @@
 /** Two people in one board. */
+import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 import { startApp, useBrowser } from "../support/app.ts";
 import type { Person } from "../support/person.ts";
@@ -38,7 +39,7 @@ test("[W2] tasks are put into another order and another column with the mouse, a
   for (const title of ["One", "Two", "Three"]) await ana.add(title);
   await ben.task("Three").waitFor();
 
-  await drag(ana, "Three", "One");
+  await drag(ana, "Three", ana.page.getByRole("button", { name: "Move One" }));
   await until("Three first for Ben", async () => (await ben.titles()).join() === "Three,One,Two");
 
   // While a card still glides to its place no other is taken up.
@@ -50,6 +51,10 @@ test("[W2] tasks are put into another order and another column with the mouse, a
   await until("Three below One for Ana", async () => (await ana.titles()).join() === "One,Three,Two");
   await ana.page.keyboard.press("Enter");
   await until("Three second for Ben", async () => (await ben.titles()).join() === "One,Three,Two");
+
+  await ana.page.locator("[data-dnd-dropping]").waitFor({ state: "detached" });
+  await drag(ana, "One", ana.column("Done"));
+  await until("One done for Ben", async () => (await ben.titles("Done")).join() === "One");
 
   await ben.page.getByRole("combobox", { name: "Column of Two" }).selectOption("In progress");
   await until("Two in progress for Ana", async () => (await ana.titles("In progress")).join() === "Two");
@@ -88,14 +93,14 @@ async function firstTitle(person: Person): Promise<string> {
   return (await person.titles())[0] ?? "";
 }
 
-/** By its handle, above another task. */
-async function drag({ page }: Person, title: string, above: string): Promise<void> {
+/** By its handle, to the upper edge of something. */
+async function drag({ page }: Person, title: string, target: Locator): Promise<void> {
   const from = await page.getByRole("button", { name: `Move ${title}` }).boundingBox();
-  const to = await page.getByRole("button", { name: `Move ${above}` }).boundingBox();
+  const to = await target.boundingBox();
   if (!from || !to) throw new Error("Not on the page");
   await page.mouse.move(from.x + 5, from.y + 5);
   await page.mouse.down();
   await page.mouse.move(from.x + 5, from.y - 10, { steps: 5 });
-  await page.mouse.move(to.x + 5, to.y - 5, { steps: 10 });
+  await page.mouse.move(to.x + 5, to.y, { steps: 10 });
   await page.mouse.up();
 }

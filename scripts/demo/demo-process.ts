@@ -3,7 +3,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -32,6 +32,7 @@ export class DemoProcess {
   constructor(options: DemoProcessOptions) {
     this.#options = options;
     mkdirSync(dirname(options.logFile), { recursive: true });
+    rmSync(options.logFile, { force: true });
     this.#start();
   }
 
@@ -58,7 +59,7 @@ export class DemoProcess {
 
   #start(): void {
     const { cwd, parameters, env, logFile } = this.#options;
-    const log = openSync(logFile, "w");
+    const log = openSync(logFile, "a");
     const child = spawn(process.execPath, parameters, {
       cwd,
       env: { ...process.env, ...env },

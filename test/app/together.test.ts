@@ -75,6 +75,18 @@ test("[W2] who is here is seen, with what they edit and where their cursor stand
   await ana.task("Write the announcement").getByText("Ben is editing").waitFor({ state: "detached" });
 });
 
+test("[W2] a title stays one line, whatever is pasted into it", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("One");
+  await ana.title("One").click();
+  await ana.page.keyboard.press("End");
+  await ana.page.keyboard.insertText(" two\nthree");
+  await ana.page.keyboard.type(" four");
+  await ben.task("One two three four").waitFor();
+  await ana.task("One two three four").waitFor();
+});
+
 test("[W9] undo and redo are of one's own changes, whatever the other does in between", async () => {
   const app = await startApp();
   const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];

@@ -39,11 +39,12 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
 
   const drop = ({ operation: { source, target }, canceled }: DragEndEvent): void => {
     if (canceled || !isSortable(source)) return;
+    const hasMoved = source.group !== source.initialGroup || source.index !== source.initialIndex;
     const over = columns.find((column) => column === target?.id);
     const column = over ?? columns.find((name) => name === source.group);
     // Over a column and none of its tasks: to its end.
     const index = over && over !== source.group ? Infinity : source.index;
-    if (column) changes.move(String(source.id), { column, index });
+    if (column && (hasMoved || column !== source.group)) changes.move(String(source.id), { column, index });
   };
 
   return (

@@ -1,8 +1,8 @@
 import { standardKeymap } from "@codemirror/commands";
-import { EditorState, type Extension, type TransactionSpec } from "@codemirror/state";
+import { EditorState } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { useEffect, useEffectEvent, useRef } from "react";
-import { yCollab } from "y-codemirror.next";
+import { yCollab, ySyncAnnotation } from "y-codemirror.next";
 import type * as Y from "yjs";
 import type { Room } from "../collab/room.ts";
 
@@ -64,17 +64,19 @@ export function TitleEditor(props: TitleEditorProps) {
   return <div className="title" ref={host} />;
 }
 
-/** A line break that is pasted becomes a space. */
-const oneLine: Extension = EditorState.transactionFilter.of(
-  (transaction): TransactionSpec | TransactionSpec[] => {
-    if (transaction.newDoc.lines === 1) return transaction;
-    const changes: { from: number; to: number; insert: string }[] = [];
-    transaction.changes.iterChanges((from, to, _fromB, _toB, inserted) =>
-      changes.push({ from, to, insert: inserted.toString().replaceAll(/\s*\n\s*/g, " ") }),
-    );
-    return [{ changes }];
-  },
-);
+/** A line break that is pasted becomes a space. What comes from the others is shown as it is: changed here, it would count as typed here. */
+const oneLine = EditorState.transactionFilter.of((transaction) => {
+  if (!transaction.docChanged || transaction.annotation(ySyncAnnotation)) return transaction;
+  const changes: { from: number; to: number; insert: string }[] = [];
+  let hasBreaks = false;
+  transaction.changes.iterChanges((from, to, _fromAfter, _toAfter, inserted) => {
+    hasBreaks ||= inserted.lines > 1;
+    changes.push({ from, to, insert: inserted.toString().replaceAll("\n", " ") });
+  });
+  if (!hasBreaks) return transaction;
+  // As long as before, so that the cursor is where it would have been.
+  return { changes, selection: transaction.newSelection, scrollIntoView: transaction.scrollIntoView };
+});
 
 function blur(view: EditorView): boolean {
   view.contentDOM.blur();

@@ -67,8 +67,9 @@ export class Session {
     return this.#refresh;
   };
 
+  /** With what else the tab remembers of this person: which boards there are, who is in the team. */
   end(): void {
-    sessionStorage.removeItem(KEY);
+    sessionStorage.clear();
   }
 
   async #fetchToken(): Promise<string> {

@@ -56,9 +56,17 @@ test("[W2] tasks are put into another order and another column with the mouse, a
   await drag(ana, "One", ana.column("Done"));
   await until("One done for Ben", async () => (await ben.titles("Done")).join() === "One");
 
+  await ana.page.locator("[data-dnd-dropping]").waitFor({ state: "detached" });
+  await drag(ana, "Three", ana.page.getByRole("button", { name: "Move One" }));
+  await until("Three above One for Ben", async () => (await ben.titles("Done")).join() === "Three,One");
+  await ana.page.locator("[data-dnd-dropping]").waitFor({ state: "detached" });
+  await drag(ana, "Three", ana.page.getByRole("button", { name: "Move Two" }));
+  await until("Three back above Two for Ben", async () => (await ben.titles()).join() === "Three,Two");
+
   await ben.page.getByRole("combobox", { name: "Column of Two" }).selectOption("In progress");
   await until("Two in progress for Ana", async () => (await ana.titles("In progress")).join() === "Two");
   await ana.sees("Saved");
+  expect(ana.complaints).toEqual([]);
 });
 
 test("[W2] who is here is seen, with what they edit and where their cursor stands, and no more when they leave", async () => {

@@ -1,9 +1,9 @@
 import { DragDropProvider, type DragEndEvent } from "@dnd-kit/react";
-import { isSortable } from "@dnd-kit/react/sortable";
 import { useMemo, useState } from "react";
 import type { PersonHere } from "../collab/people.ts";
 import type { Room } from "../collab/room.ts";
 import { BoardColumn } from "./board-column.tsx";
+import { destinationOf, stayInColumn } from "./drop-destination.ts";
 import { NewTask } from "./new-task.tsx";
 import type { CardActions } from "./card-actions.ts";
 import { TaskCard } from "./task-card.tsx";
@@ -37,18 +37,13 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
     [changes, room],
   );
 
-  const drop = ({ operation: { source, target }, canceled }: DragEndEvent): void => {
-    if (canceled || !isSortable(source)) return;
-    const hasMoved = source.group !== source.initialGroup || source.index !== source.initialIndex;
-    const over = columns.find((column) => column === target?.id);
-    const column = over ?? columns.find((name) => name === source.group);
-    // Over a column and none of its tasks: to its end.
-    const index = over && over !== source.group ? Infinity : source.index;
-    if (column && (hasMoved || column !== source.group)) changes.move(String(source.id), { column, index });
+  const drop = ({ operation, canceled }: DragEndEvent): void => {
+    const destination = canceled ? null : destinationOf(operation);
+    if (destination) changes.move(String(operation.source?.id), destination);
   };
 
   return (
-    <DragDropProvider onDragEnd={drop}>
+    <DragDropProvider onDragOver={stayInColumn} onDragEnd={drop}>
       <div className="board">
         {columns.map((column) => {
           const inside = inColumn(tasks, column);

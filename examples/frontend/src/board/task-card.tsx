@@ -23,7 +23,7 @@ export interface TaskCardProps {
 
 export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
   const { room, task, index, isEditable, isNew, editors, people, undoManager, actions } = props;
-  const { ref, handleRef, isDragging } = useSortable({
+  const { ref, handleRef, isDragging, isDropTarget } = useSortable({
     id: task.id,
     index,
     group: task.column,
@@ -41,6 +41,7 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
       className="task"
       data-done={isDone}
       data-dragging={isDragging}
+      data-target={isDropTarget && !isDragging}
       data-edited={editor !== undefined}
       style={{ "--person": editor?.color } as CSSProperties}
       aria-label={name}

@@ -69,6 +69,24 @@ test("[W2] tasks are put into another order and another column with the mouse, a
   expect(ana.complaints).toEqual([]);
 });
 
+test("[W2] a task that is deleted by somebody while it is dragged is gone when it is let go, and the page goes on", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  for (const title of ["Stays", "Goes"]) await ana.add(title);
+  await ben.task("Goes").waitFor();
+  await pickUp(ana, "Goes");
+  await ana.page.locator(".task[data-dragging=true]").first().waitFor();
+  await ben.task("Goes").hover();
+  await ben.page.getByRole("button", { name: "Delete Goes" }).click();
+  await ben.add("After");
+  await ben.sees("Saved");
+  await ana.page.mouse.up();
+  await until("for Ana as for Ben", async () => (await ana.titles()).join() === "Stays,After");
+  await ana.add("Last");
+  await ben.task("Last").waitFor();
+  expect(ana.complaints).toEqual([]);
+});
+
 test("[W2] who is here is seen, with what they edit and where their cursor stands, and no more when they leave", async () => {
   const app = await startApp();
   const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
@@ -114,13 +132,19 @@ async function firstTitle(person: Person): Promise<string> {
 }
 
 /** By its handle, to the upper edge of something. */
-async function drag({ page }: Person, title: string, target: Locator): Promise<void> {
-  const from = await page.getByRole("button", { name: `Move ${title}` }).boundingBox();
+async function drag(person: Person, title: string, target: Locator): Promise<void> {
+  const { page } = person;
   const to = await target.boundingBox();
-  if (!from || !to) throw new Error("Not on the page");
-  await page.mouse.move(from.x + 5, from.y + 5);
-  await page.mouse.down();
-  await page.mouse.move(from.x + 5, from.y - 10, { steps: 5 });
+  if (!to) throw new Error("Not on the page");
+  await pickUp(person, title);
   await page.mouse.move(to.x + 5, to.y, { steps: 10 });
   await page.mouse.up();
+}
+
+async function pickUp({ page }: Person, title: string): Promise<void> {
+  const handle = await page.getByRole("button", { name: `Move ${title}` }).boundingBox();
+  if (!handle) throw new Error("Not on the page");
+  await page.mouse.move(handle.x + 5, handle.y + 5);
+  await page.mouse.down();
+  await page.mouse.move(handle.x + 5, handle.y - 10, { steps: 5 });
 }

@@ -20,7 +20,10 @@ export interface BoardViewProps {
 }
 
 export function BoardView({ room, isEditable, others, people, undo }: BoardViewProps) {
-  const tasks = useTasks(room.document);
+  const current = useTasks(room.document);
+  // What is dragged stays where it is, also when somebody else moves or deletes it: dnd-kit does not bear that (checked on 0.5).
+  const [held, setHeld] = useState<readonly Task[] | null>(null);
+  const tasks = held ?? current;
   const [newest, setNewest] = useState<string | null>(null);
   const changes = useMemo(() => new TaskChanges(room.document), [room]);
   const actions = useMemo<CardActions>(
@@ -38,12 +41,13 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
   );
 
   const drop = ({ operation, canceled }: DragEndEvent): void => {
+    setHeld(null);
     const destination = canceled ? null : destinationOf(operation);
     if (destination) changes.move(String(operation.source?.id), destination);
   };
 
   return (
-    <DragDropProvider onDragOver={stayInColumn} onDragEnd={drop}>
+    <DragDropProvider onDragStart={() => setHeld(current)} onDragOver={stayInColumn} onDragEnd={drop}>
       <div className="board">
         {columns.map((column) => {
           const inside = inColumn(tasks, column);

@@ -102,7 +102,7 @@ test("[W10] whoever is signed out elsewhere is at the login, with the reason; si
   await ana.sees("Saved");
   expect(await copies(ana)).toEqual(["righttask:ana:task-list-1"]);
   await app.backend.signOut("ana");
-  await ana.page.getByRole("alert").getByText("You were signed out. Log in again.").waitFor();
+  await ana.page.getByRole("alert").getByText("Your session has ended. Log in again.").waitFor();
   await ben.sees("Saved");
   await ben.page.getByRole("button", { name: "Sign out" }).click();
   await ben.page.getByRole("button", { name: "Ana" }).waitFor();

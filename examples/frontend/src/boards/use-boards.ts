@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
+import { refusalFor } from "../collab/reasons.ts";
 import { SignedOut } from "../collab/signed-out.ts";
 import type { Session } from "../session/session.ts";
 import { type Board, fetchBoards } from "./board-access.ts";
@@ -20,7 +21,7 @@ export function useBoards(session: Session, onSignedOut: (notice: string) => voi
         sessionStorage.setItem(keyOf(session.user.id), JSON.stringify(found));
       },
       (error: unknown) => {
-        if (error instanceof SignedOut) onSignedOut("Your session has ended. Log in again.");
+        if (error instanceof SignedOut) onSignedOut(refusalFor("token-expired").text);
       },
     );
   }, [session, onSignedOut]);

@@ -27,7 +27,8 @@ const final = (text: string): Meaning => ({ text, next: "nothing", forgetCopy: f
 
 /** Final words: the provider reports them as `authenticationFailed` and asks no more. */
 const refusals: Readonly<Record<string, Meaning>> = {
-  "token-invalid": login("You were signed out. Log in again."),
+  // The same words: whether the server or the backend says it first is chance, and the backend does not say why it knows a token no more.
+  "token-invalid": login("Your session has ended. Log in again."),
   "token-expired": login("Your session has ended. Log in again."),
   "room-forbidden": anew("You have no access to this board. Ask its owner."),
   "access-revoked": anew("You were removed from this board."),

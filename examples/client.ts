@@ -1,9 +1,11 @@
 /**
- * A client in a terminal: logs in at the example backend, opens task-list-1, adds a task every two seconds and prints what anybody does.
+ * A client in a terminal: logs in at the example backend, opens task-list-1, adds a task every two seconds and prints what anybody does. They
+ * are the app's tasks: `npm run demo` shows them too.
  *
  *   npm run demo:client -- ana
  */
 import { HocuspocusProvider } from "@hocuspocus/provider";
+import { readTasks, TaskChanges, tasksOf } from "./frontend/src/board/tasks.ts";
 
 const user = process.argv[2] ?? "ana";
 const backend = process.env["BACKEND_URL"] ?? "http://127.0.0.1:3000";
@@ -22,7 +24,8 @@ async function login(): Promise<string> {
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const provider = new HocuspocusProvider({ url, name: "task-list-1", token: login });
-const tasks = provider.document.getMap<string>("tasks");
+const changes = new TaskChanges(provider.document);
+const shown = new Map<string, string>();
 
 provider.on("authenticated", ({ scope }: { scope: string }) => say(`let in, ${scope}`));
 provider.on("authenticationFailed", ({ reason }: { reason: string }) => say(`refused: ${reason}`));
@@ -30,13 +33,16 @@ provider.on("unsyncedChanges", ({ number }: { number: number }) =>
   say(number === 0 ? "saved" : `saving ${number}`),
 );
 provider.on("disconnect", () => say("connection lost, coming back"));
-tasks.observe(({ keysChanged }) => {
-  for (const key of keysChanged) say(`  ${key}: ${tasks.get(key)}`);
+tasksOf(provider.document).observeDeep(() => {
+  for (const { id, titleText } of readTasks(provider.document)) {
+    if (shown.get(id) !== titleText) say(`  ${titleText}`);
+    shown.set(id, titleText);
+  }
 });
 
 let count = 0;
 setInterval(() => {
   if (provider.synced && provider.authorizedScope === "read-write") {
-    tasks.set(`${user}-${++count}`, `Task ${count} of ${user}`);
+    changes.add({ title: `Task ${++count} of ${user}`, column: "todo", index: Infinity });
   }
 }, 2000);

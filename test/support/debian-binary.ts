@@ -21,7 +21,9 @@ export interface DebianProgram {
   /** The package, and the name of the program in it. */
   readonly name: string;
   /** Where Debian has it. */
-  readonly folder: "usr/bin" | "usr/sbin";
+  readonly folder: "usr/bin" | "usr/sbin" | "usr/lib/chromium";
+  /** Packages that it does not depend on and is wanted with. */
+  readonly extras?: readonly string[];
   /** Prints the version and ends with 0. */
   readonly versionFlag: string;
 }
@@ -41,15 +43,12 @@ export function findBinary(program: DebianProgram): Binary | Missing {
 
 function unpacked(program: DebianProgram): Binary | null {
   const cache = join(caches, program.name);
-  // Older releases have some libraries in the root.
-  const folders = [join(cache, "usr", "lib"), join(cache, "lib")]
-    .filter((libraries) => existsSync(libraries))
-    .flatMap((libraries) =>
-      readdirSync(libraries, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map(({ name }) => join(libraries, name)),
-    );
-  const env = { LD_LIBRARY_PATH: folders.join(":") };
+  if (!existsSync(cache)) return null;
+  // Older releases have some libraries in the root, and packages keep some in folders that only their installed programs know.
+  const folders = readdirSync(cache, { recursive: true, withFileTypes: true })
+    .filter((entry) => /\.so(?:\.|$)/.test(entry.name))
+    .map(({ parentPath }) => parentPath);
+  const env = { LD_LIBRARY_PATH: [...new Set(folders)].join(":") };
   const binary = { path: join(cache, program.folder, program.name), env };
   return works(binary, program) ? binary : null;
 }
@@ -59,12 +58,12 @@ function unpacked(program: DebianProgram): Binary | null {
  *
  * @returns what went wrong, if the program does not work now
  */
-function fetch({ name }: DebianProgram): string {
+function fetch({ name, extras = [] }: DebianProgram): string {
   mkdirSync(caches, { recursive: true });
   const cache = join(caches, name);
   const draft = mkdtempSync(join(caches, `${name}-draft-`));
   try {
-    apt(["download", ...missingPackages(name)], draft);
+    apt(["download", ...missingPackages([name, ...extras])], draft);
     for (const file of readdirSync(draft).filter((entry) => entry.endsWith(".deb"))) {
       execFileSync("dpkg", ["-x", join(draft, file), draft], { stdio: "ignore" });
       rmSync(join(draft, file));
@@ -78,9 +77,9 @@ function fetch({ name }: DebianProgram): string {
   }
 }
 
-/** What apt would install: the package, and the libraries of this release that this machine lacks. */
-function missingPackages(name: string): string[] {
-  const simulation = ["--simulate", "--no-install-recommends", "install", name];
+/** What apt would install: the packages, and the libraries of this release that this machine lacks. */
+function missingPackages(names: readonly string[]): string[] {
+  const simulation = ["--simulate", "--no-install-recommends", "install", ...names];
   const plan = ((): string => {
     try {
       return apt(simulation);

@@ -1,8 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
-/** The NestJS backend uses decorators, which Node's type stripping does not run: it is compiled once for all tests. */
-export default function setup(): void {
+/**
+ * Built once for all tests: the NestJS backend uses decorators, which Node's type stripping does not run, and the app is tested as its users
+ * have it.
+ */
+export default async function setup(): Promise<void> {
   const root = fileURLToPath(new URL("../../", import.meta.url));
-  execFileSync("npm", ["run", "-s", "build", "-w", "examples/backend"], { cwd: root, stdio: "inherit" });
+  const build = (workspace: string) =>
+    promisify(execFile)("npm", ["run", "-s", "build", "-w", workspace], { cwd: root });
+  await Promise.all([build("examples/backend"), build("examples/frontend")]);
 }

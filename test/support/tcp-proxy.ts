@@ -9,7 +9,8 @@ export type Direction = "toServer" | "toClient";
 const DIRECTIONS: readonly Direction[] = ["toServer", "toClient"];
 
 export class TcpProxy {
-  readonly #target: number;
+  /** The server's port; another one after a restart, for connections from then on. */
+  target: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #flows = new Set<Flow>();
@@ -18,7 +19,7 @@ export class TcpProxy {
   #isCut = false;
 
   private constructor(target: number) {
-    this.#target = target;
+    this.target = target;
     // Each side ends when it has said everything, not when the other one has.
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#connect(client));
   }
@@ -70,7 +71,7 @@ export class TcpProxy {
       client.resetAndDestroy();
       return;
     }
-    const server = createConnection({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true });
+    const server = createConnection({ port: this.target, host: "127.0.0.1", allowHalfOpen: true });
     this.#flow("toServer", client, server);
     this.#flow("toClient", server, client);
   }

@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from "@nestjs/common";
 import { StandardSchemaValidationPipe } from "@nestjs/common";
 import { APP_PIPE } from "@nestjs/core";
 import { AuthModule } from "./auth/auth.module.js";
+import { BoardsModule } from "./boards/boards.module.js";
 import { CollabModule } from "./collab/collab.module.js";
 import { CONFIG, type Config } from "./config.js";
 import { HealthController } from "./health.controller.js";
@@ -13,7 +14,13 @@ export class AppModule {
   static async register(config: Config): Promise<DynamicModule> {
     return {
       module: AppModule,
-      imports: [AuthModule, RightsModule, CollabModule, ...(config.demoFaults ? [await loadFaults()] : [])],
+      imports: [
+        AuthModule,
+        RightsModule,
+        BoardsModule,
+        CollabModule,
+        ...(config.demoFaults ? [await loadFaults()] : []),
+      ],
       controllers: [HealthController],
       providers: [
         { provide: CONFIG, useValue: config },

@@ -1,6 +1,6 @@
-import { Body, Controller, Headers, HttpCode, Post, UnauthorizedException } from "@nestjs/common";
+import { Body, Controller, Get, Headers, HttpCode, Post, UnauthorizedException } from "@nestjs/common";
 import { z } from "zod";
-import { findPerson, type Person } from "./people.js";
+import { allPeople, findPerson, type Person } from "./people.js";
 import { TokenService } from "./token.service.js";
 
 const loginRequest = z.object({ user: z.string() });
@@ -8,6 +8,12 @@ const loginRequest = z.object({ user: z.string() });
 @Controller("auth")
 export class AuthController {
   constructor(private readonly tokens: TokenService) {}
+
+  /** Whom the demo's login offers. A real application has no such list. */
+  @Get("people")
+  people(): readonly Person[] {
+    return allPeople();
+  }
 
   @Post("login")
   @HttpCode(200)

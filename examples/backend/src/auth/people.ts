@@ -13,6 +13,10 @@ const PEOPLE: readonly Person[] = [
   { id: "cleo", name: "Cleo", color: "#2f9e44" },
 ];
 
+export function allPeople(): readonly Person[] {
+  return PEOPLE;
+}
+
 export function findPerson(id: string): Person | undefined {
   return PEOPLE.find((person) => person.id === id);
 }

@@ -29,6 +29,13 @@ export class RightsService {
         ["ben", "read"],
       ]),
     ],
+    [
+      "task-list-3",
+      new Map([
+        ["ben", "write"],
+        ["cleo", "write"],
+      ]),
+    ],
   ]);
 
   accessOf({ userId, room }: { userId: string; room: string }): Access | undefined {

@@ -1,0 +1,231 @@
+/**
+ * One room: its document, its copy on this device, its connection, and what the page may say about them. No React in here; `use-room.ts` is the hook.
+ *
+ * The copy is loaded first, so that the first sync already says what this device has; then the provider connects, and from then on comes back by
+ * itself until the server refuses for good.
+ */
+import { HocuspocusProvider } from "@hocuspocus/provider";
+import { Doc } from "yjs";
+import { DirectSocket } from "./direct-socket.ts";
+import { EditCount } from "./edit-count.ts";
+import { type Access, LocalCopy } from "./local-copy.ts";
+import { othersIn, type PersonHere } from "./people.ts";
+import { type Refusal, refusalFor, troubleFor } from "./reasons.ts";
+import { type SavedStatus, savedStatus } from "./saved-status.ts";
+import { SignedOut } from "./signed-out.ts";
+
+/** Until the backend is asked for a token again, after it could not be reached, ms. */
+const TOKEN_RETRY_MS = 3000;
+
+export interface RoomOptions {
+  /** Of the collaboration server, `ws://…`. */
+  readonly url: string;
+  readonly room: string;
+  readonly userId: string;
+  /** Called at each connect and before a token ends: fetches a fresh one. @throws SignedOut when only a new login helps */
+  readonly token: () => Promise<string>;
+}
+
+export interface RoomState {
+  readonly status: SavedStatus;
+  /** Null until the server, or the copy of the last visit, has said it. */
+  readonly access: Access | null;
+  /** There is something to show: the copy of this device, or the room as it is. */
+  readonly isLoaded: boolean;
+  readonly others: readonly PersonHere[];
+}
+
+export class Room {
+  readonly document = new Doc();
+  readonly provider: HocuspocusProvider;
+  readonly #options: RoomOptions;
+  readonly #socket: DirectSocket;
+  readonly #edits = new EditCount();
+  readonly #listeners = new Set<() => void>();
+  #copy: LocalCopy | null = null;
+  #access: Access | null = null;
+  #refusal: Refusal | null = null;
+  #why: string | null = null;
+  #hasFailed = false;
+  #hasSynced = false;
+  #hasContent = false;
+  #isClosed = false;
+  #tokenRetry: ReturnType<typeof setTimeout> | undefined;
+  #state: RoomState = { status: { kind: "connecting" }, access: null, isLoaded: false, others: [] };
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+    this.#socket = new DirectSocket({ url: options.url, autoConnect: false });
+    this.provider = new HocuspocusProvider({
+      websocketProvider: this.#socket,
+      name: options.room,
+      document: this.document,
+      token: () => this.#token(),
+    });
+    this.#listen();
+    void this.#open();
+  }
+
+  get awareness(): NonNullable<HocuspocusProvider["awareness"]> {
+    // There is one: the provider was not told to do without.
+    return this.provider.awareness as NonNullable<HocuspocusProvider["awareness"]>;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly state = (): RoomState => this.#state;
+
+  /** Shows the others what is being edited here; null for nothing. */
+  edit(id: string | null): void {
+    this.awareness.setLocalStateField("editing", id);
+    if (id === null) this.awareness.setLocalStateField("cursor", null);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#tokenRetry);
+    removeEventListener("offline", this.#probe);
+    removeEventListener("online", this.#probe);
+    this.provider.destroy();
+    this.#socket.destroy();
+    void this.#copy?.close();
+    this.document.destroy();
+  }
+
+  async #open(): Promise<void> {
+    const { userId: user, room } = this.#options;
+    const copy = await LocalCopy.open({ user, room, document: this.document });
+    const [unsaved, access] = copy ? await Promise.all([copy.read("unsaved"), copy.read("access")]) : [];
+    if (this.#isClosed) {
+      await copy?.close();
+      return;
+    }
+    this.#copy = copy;
+    this.#edits.resume(unsaved ?? 0);
+    this.#access = access ?? null;
+    this.#hasContent = this.document.store.clients.size > 0;
+    this.document.on("update", this.#onUpdate);
+    this.provider.attach();
+    void this.#socket.connect();
+    this.#publish();
+  }
+
+  #listen(): void {
+    const { provider } = this;
+    provider.on("authenticated", ({ scope }: { scope: string }) => this.#onAdmitted(scope));
+    provider.on("authenticationFailed", ({ reason }: { reason: string }) => void this.#onRefused(reason));
+    provider.on("disconnect", ({ event }: { event: CloseEvent }) => {
+      this.#hasFailed = true;
+      this.#why = troubleFor(event.reason);
+      this.#publish();
+    });
+    provider.on("synced", () => {
+      this.#hasSynced = true;
+      this.#publish();
+    });
+    provider.on("unsyncedChanges", () => {
+      if (this.#isAcknowledged && this.#edits.saved()) void this.#copy?.note("unsaved", 0);
+      this.#publish();
+    });
+    provider.on("status", () => this.#publish());
+    provider.on("awarenessChange", () => this.#publish());
+    // A browser's word about the network is a hint: without one, a server on this machine can still be reached.
+    addEventListener("offline", this.#probe);
+    addEventListener("online", this.#probe);
+  }
+
+  readonly #probe = (): void => {
+    if (!this.#refusal && this.provider.isAttached) this.#socket.probe();
+  };
+
+  readonly #onUpdate = (
+    _update: Uint8Array,
+    _origin: unknown,
+    _doc: Doc,
+    transaction: { local: boolean },
+  ): void => {
+    if (!transaction.local) return;
+    const edit = this.#edits.made();
+    const copy = this.#copy;
+    if (!copy) return this.#publish();
+    void copy.note("unsaved", this.#edits.unsaved);
+    void copy.written().then(() => {
+      this.#edits.kept(edit);
+      this.#publish();
+    });
+    this.#publish();
+  };
+
+  get #isAcknowledged(): boolean {
+    const { provider } = this;
+    return provider.isAuthenticated && provider.synced && !provider.hasUnsyncedChanges;
+  }
+
+  #onAdmitted(scope: string): void {
+    this.#access = scope === "readonly" ? "read" : "write";
+    this.#why = null;
+    void this.#copy?.note("access", this.#access);
+    this.#publish();
+  }
+
+  async #onRefused(reason: string): Promise<void> {
+    // The token function's own error arrives here as well; #token has dealt with it.
+    if (reason.startsWith("Failed to get token")) return;
+    let refusal = refusalFor(reason);
+    // "Signed out everywhere" and "removed from this board" look the same from here; the backend knows which it was.
+    if (reason === "access-revoked" && !(await this.#hasSession())) refusal = refusalFor("token-invalid");
+    if (!this.#isClosed) this.#end(refusal);
+  }
+
+  async #hasSession(): Promise<boolean> {
+    return this.#options.token().then(
+      () => true,
+      (error: unknown) => !(error instanceof SignedOut),
+    );
+  }
+
+  async #token(): Promise<string> {
+    try {
+      return await this.#options.token();
+    } catch (error) {
+      if (error instanceof SignedOut) this.#end(refusalFor("token-expired"));
+      else this.#tokenRetry = setTimeout(this.#probe, TOKEN_RETRY_MS);
+      throw error;
+    }
+  }
+
+  #end(refusal: Refusal): void {
+    this.#refusal = refusal;
+    this.#socket.disconnect();
+    if (refusal.forgetCopy) {
+      void this.#copy?.forget();
+      this.#copy = null;
+    }
+    this.#publish();
+  }
+
+  #publish(): void {
+    if (this.#isClosed) return;
+    const { provider } = this;
+    const status = savedStatus({
+      refusal: this.#refusal,
+      isAdmitted: provider.isAuthenticated,
+      hasFailed: this.#hasFailed,
+      access: this.#access,
+      isAcknowledged: this.#isAcknowledged,
+      unsaved: this.#edits.unsaved,
+      unsavedKept: this.#edits.unsavedKept,
+      hasCopy: this.#copy !== null,
+      why: this.#why,
+    });
+    const others = othersIn(this.awareness, this.#options.userId);
+    const state = { status, access: this.#access, isLoaded: this.#hasSynced || this.#hasContent, others };
+    // Unchanged: nobody renders. Small and plain, so comparing the text is the cheapest that is right.
+    if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,87 @@
+/** The part of the app that a team copies, without a browser. */
+import { HocuspocusProvider } from "@hocuspocus/provider";
+import { expect, onTestFinished, test } from "vitest";
+import { DirectSocket } from "../../examples/frontend/src/collab/direct-socket.ts";
+import { EditCount } from "../../examples/frontend/src/collab/edit-count.ts";
+import { isKnown, refusalFor, troubleFor } from "../../examples/frontend/src/collab/reasons.ts";
+import { type SavedFacts, savedStatus } from "../../examples/frontend/src/collab/saved-status.ts";
+import { closeReasons } from "../../lib/close-reasons.ts";
+import { connect } from "../support/client.ts";
+import { startComposition } from "../support/composition.ts";
+import { until } from "../support/until.ts";
+
+test("[W11] the page has words for everything that the server tells a client, and knows which of it is final", () => {
+  for (const { reason, retry } of Object.values(closeReasons)) {
+    expect([reason, isKnown(reason)]).toEqual([reason, true]);
+    // A final word is a refusal, and one that asks to come back is a trouble that passes.
+    expect([reason, troubleFor(reason) !== null]).toEqual([reason, retry]);
+  }
+  expect(refusalFor("something-new").next).toBe("ask");
+  expect(refusalFor("constructor").text).toBe(refusalFor("something-new").text);
+  expect(troubleFor("constructor")).toBeNull();
+});
+
+test("[W11] only lost rights, or a copy that cannot be saved, take it off the device, and only an ended session asks for a login", () => {
+  const refusals = Object.values(closeReasons).map(({ reason }) => refusalFor(reason));
+  const forgets = refusals.filter(({ forgetCopy }) => forgetCopy).map(({ reason }) => reason);
+  expect(forgets).toEqual(["room-forbidden", "access-revoked", "client-id-taken"]);
+  const logins = refusals.filter(({ next }) => next === "login").map(({ reason }) => reason);
+  expect(logins).toEqual(["token-invalid", "token-expired"]);
+});
+
+const online: SavedFacts = {
+  refusal: null,
+  isAdmitted: true,
+  hasFailed: false,
+  access: "write",
+  isAcknowledged: true,
+  unsaved: 0,
+  unsavedKept: 0,
+  hasCopy: true,
+  why: null,
+};
+const lost = { isAdmitted: false, hasFailed: true, unsaved: 3 };
+
+test.for<[string, Partial<SavedFacts>, object]>([
+  ["all acknowledged", {}, { kind: "saved" }],
+  ["an edit on its way", { unsaved: 1 }, { kind: "saving" }],
+  ["the server has not answered the sync", { isAcknowledged: false }, { kind: "saving" }],
+  ["first connect", { isAdmitted: false }, { kind: "connecting" }],
+  ["connection lost", { ...lost, unsavedKept: 2 }, { kind: "offline", changes: 2, kept: true, why: null }],
+  ["no copy here", { ...lost, hasCopy: false }, { kind: "offline", changes: 3, kept: false, why: null }],
+  ["access taken with edits left", { access: "read", unsaved: 2 }, { kind: "read-only", unsaved: 2 }],
+])("[W3] the status: %s", ([, facts, status]) => {
+  expect(savedStatus({ ...online, ...facts })).toEqual(status);
+});
+
+test("[W3] edits are counted right whichever comes first, the ack or the writing to this device", () => {
+  const edits = new EditCount();
+  const first = edits.made();
+  expect(edits.saved()).toBe(true);
+  edits.kept(first);
+  expect([edits.unsaved, edits.unsavedKept]).toEqual([0, 0]);
+  const second = edits.made();
+  expect([edits.unsaved, edits.unsavedKept]).toEqual([1, 0]);
+  edits.kept(second);
+  expect([edits.unsaved, edits.unsavedKept]).toEqual([1, 1]);
+  expect([edits.saved(), edits.saved()]).toEqual([true, false]);
+});
+
+test("[W3] edits from before the connect are sent once, with the sync: no ack of one of them stands for all", async () => {
+  const { url } = await startComposition();
+  const witness = await connect({ url, name: "room" }).synced();
+  const socket = new DirectSocket({ url: url.replace(/^http/, "ws"), autoConnect: false });
+  const provider = new HocuspocusProvider({ websocketProvider: socket, name: "room", token: "guest" });
+  onTestFinished(() => {
+    provider.destroy();
+    socket.destroy();
+  });
+  provider.attach();
+  for (const letter of "abc") provider.document.getText("text").insert(0, letter);
+  await socket.connect();
+  await until("saved", () => provider.synced && !provider.hasUnsyncedChanges);
+  // What comes after everything else has arrived.
+  provider.document.getText("text").insert(0, "d");
+  await until("all of it", () => witness.content === "dcba");
+  expect(witness.updatesReceived).toBe(2);
+});

@@ -1,0 +1,134 @@
+/** Fit to be used: by everybody, on a phone, in the dark. `npm run screenshots` keeps what is seen here as the README's pictures. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import axe from "axe-core";
+import { expect, test } from "vitest";
+import { startApp, useBrowser } from "../support/app.ts";
+import type { Person } from "../support/person.ts";
+
+const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
+const desktop = { viewport: { width: 1180, height: 520 }, deviceScaleFactor: 1.5 };
+const phone = { viewport: { width: 375, height: 720 }, deviceScaleFactor: 2, hasTouch: true };
+const dark = { colorScheme: "dark" } as const;
+
+useBrowser();
+
+test("[W8] light and dark, wide and narrow: no serious finding of axe, nothing that a page complains about, nothing beside the screen", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana", desktop);
+  await fill(ana);
+  const ben = await app.person("Ben", { ...phone, ...dark });
+  await ben.task("Rehearse the demo").waitFor();
+  await ben.title("Translate the help pages").click();
+  await ben.page.keyboard.press("End");
+  await ana.title("Write the announcement").click();
+  await ana.page.keyboard.press("End");
+  await ana.page.getByText("Ben is editing").waitFor();
+  await ben.page.getByText("Ana is editing").waitFor();
+  await Promise.all([ana.sees("Saved"), ben.sees("Saved")]);
+  await keepPicture(ana, "board.png");
+  await keepPicture(ben, "phone-dark.png");
+  for (const person of [ana, ben]) {
+    expect(await findings(person)).toEqual([]);
+    expect(await person.page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+  }
+
+  await ana.page.getByRole("button", { name: "Members" }).click();
+  await ana.page.getByRole("combobox", { name: "Access of Ben" }).waitFor();
+  await keepPicture(ana, "members.png");
+  expect(await findings(ana)).toEqual([]);
+  await ana.page.keyboard.press("Escape");
+
+  const cleo = await app.person("Cleo", dark);
+  await cleo.sees("Read-only");
+  await cleo.task("Rehearse the demo").waitFor();
+  expect(await findings(cleo)).toEqual([]);
+  await cleo.open("Office move");
+  await cleo.page.getByText("You have no access").waitFor();
+  expect(await findings(cleo)).toEqual([]);
+  await cleo.page.getByRole("button", { name: "Sign out" }).click();
+  await cleo.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
+  expect(await findings(cleo)).toEqual([]);
+  expect([ana, ben, cleo].flatMap(({ complaints }) => complaints)).toEqual([]);
+});
+
+test("[W8] a page without its server can be told from the others", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana", desktop);
+  await fill(ana);
+  await ana.sees("Saved");
+  await app.killServer();
+  await ana.page.getByRole("checkbox", { name: "Done: Rehearse the demo" }).check();
+  await ana.sees("Offline: 1 change kept on this device");
+  await keepPicture(ana, "offline.png");
+  expect(await findings(ana)).toEqual([]);
+});
+
+test("[W8] the keyboard alone adds tasks, renames, ticks, deletes, and takes that back", async () => {
+  const app = await startApp();
+  const person = await app.person("Ana");
+  const { keyboard } = person.page;
+  await person.page.getByRole("textbox", { name: "New task in To do" }).focus();
+  await keyboard.type("First");
+  await keyboard.press("Enter");
+  await person.title("First").focus();
+  await keyboard.press("End");
+  await keyboard.type(" one");
+  await person.task("First one").waitFor();
+  await keyboard.press("Enter");
+  // Enter has made another one beneath, ready to type in.
+  await person.page.locator(".cm-focused .cm-placeholder").waitFor();
+  await keyboard.type("Second");
+  await person.task("Second").waitFor();
+  expect(await person.titles()).toEqual(["First one", "Second"]);
+  await person.page.getByRole("checkbox", { name: "Done: First one" }).focus();
+  await keyboard.press("Space");
+  await person.column("Done").getByRole("listitem", { name: "First one" }).waitFor();
+  await person.page.getByRole("button", { name: "Delete First one" }).focus();
+  await keyboard.press("Enter");
+  await person.task("First one").waitFor({ state: "detached" });
+  await keyboard.press("Control+z");
+  await person.task("First one").waitFor();
+  expect(person.complaints).toEqual([]);
+});
+
+async function fill(person: Person): Promise<void> {
+  for (const title of ["Write the announcement", "Translate the help pages", "Invite the first customers"])
+    await person.add(title);
+  for (const title of ["Try everything on a phone", "Rehearse the demo"])
+    await person.add(title, "In progress");
+  for (const title of ["Choose a name", "Order stickers"]) await person.add(title, "Done");
+  await person
+    .task("Write the announcement")
+    .getByRole("combobox", { name: /Assignee/ })
+    .selectOption("Ana");
+  await person
+    .task("Rehearse the demo")
+    .getByRole("combobox", { name: /Assignee/ })
+    .selectOption("Ben");
+  await person
+    .task("Rehearse the demo")
+    .getByLabel(/Due date/)
+    .fill("2099-12-03");
+  await person
+    .task("Write the announcement")
+    .getByLabel(/Due date/)
+    .fill("2099-12-09");
+}
+
+/** Serious and critical ones, short. */
+async function findings({ page }: Person): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<axe.AxeResults>("axe.run()");
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+/** Only where they are asked for: a test run leaves no changed files. */
+async function keepPicture({ page }: Person, name: string): Promise<void> {
+  if (process.env["SCREENSHOTS"] !== "1") return;
+  mkdirSync(images, { recursive: true });
+  await page.screenshot({ path: join(images, name), animations: "disabled" });
+}

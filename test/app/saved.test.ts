@@ -1,0 +1,106 @@
+/** What the status says is true, whatever happens to the server and the network. */
+import { expect, test } from "vitest";
+import * as Y from "yjs";
+import { readTasks } from "../../examples/frontend/src/board/tasks.ts";
+import { openStore } from "../../storage/open-store.ts";
+import { startApp, useBrowser } from "../support/app.ts";
+import { lockStore } from "../support/locked-store.ts";
+
+useBrowser();
+
+test("[W3] the server is killed while two type: what was saved is on its disk, and both pages end with everything", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Ana");
+  await ben.add("Ben");
+  await Promise.all([ana.typeInto("Ana", " saved"), ben.typeInto("Ben", " saved")]);
+  await Promise.all([ana.sees("Saved"), ben.sees("Saved")]);
+
+  const typing = Promise.all([
+    ana.page.keyboard.type(" and more of it", { delay: 20 }),
+    ben.page.keyboard.type(" and more of it", { delay: 20 }),
+  ]);
+  await ben.task(/^Ana saved and/).waitFor();
+  await app.killServer();
+  await typing;
+  expect(await storedTitles(app.databaseUrl)).toEqual([
+    expect.stringMatching(/^Ana saved and/),
+    expect.stringMatching(/^Ben saved/),
+  ]);
+  await Promise.all([ana.sees(/changes? kept on this device/), ben.sees(/changes? kept on this device/)]);
+
+  await app.startServer();
+  await Promise.all([ana.sees("Saved"), ben.sees("Saved")]);
+  const everything = ["Ana saved and more of it", "Ben saved and more of it"];
+  for (const person of [ana, ben]) {
+    await person.task(everything[0] ?? "").waitFor();
+    await person.task(everything[1] ?? "").waitFor();
+  }
+  expect(await storedTitles(app.databaseUrl)).toEqual(everything);
+});
+
+test("[W3] while the server cannot save, the page does not say that it has", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Before");
+  await ana.sees("Saved");
+  const release = lockStore(app.databaseUrl.replace("sqlite:", ""));
+  await ana.typeInto("Before", ", and after");
+  await ana.sees("Saving");
+  await app.server.logged(
+    "cannot save",
+    ({ event, ["storage"]: storage }) => event === "health" && storage === "failing",
+  );
+  expect(await ana.status.innerText()).toBe("Saving");
+  release();
+  await ana.sees("Saved");
+});
+
+test("[W4] edits without a network are counted, kept and merged with what the others did meanwhile", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Shared");
+  await ben.task("Shared").waitFor();
+  await ana.page.context().setOffline(true);
+  await ana.sees("Offline: nothing is unsaved");
+  await ana.typeInto("Shared", "!");
+  await ana.sees("Offline: 1 change kept on this device");
+  await ana.add("Alone");
+  await ben.typeInto("Shared", "?");
+  await ben.sees("Saved");
+  await ana.page.context().setOffline(false);
+  for (const person of [ana, ben]) {
+    await person.sees("Saved");
+    await person.task(/^Shared(!\?|\?!)$/).waitFor();
+    await person.task("Alone").waitFor();
+  }
+});
+
+test("[W4] edits that the server has not seen survive a reload, and are saved when it is back", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Here");
+  await ana.sees("Saved");
+  await app.killServer();
+  await ana.typeInto("Here", " to stay");
+  await ana.sees(/8 changes kept on this device/);
+  await ana.page.reload();
+  await ana.sees(/8 changes kept on this device/);
+  await ana.task("Here to stay").waitFor();
+  await app.startServer();
+  await ana.sees("Saved");
+  expect(await storedTitles(app.databaseUrl)).toEqual(["Here to stay"]);
+});
+
+/** As another program would read them from the disk. */
+async function storedTitles(databaseUrl: string): Promise<string[]> {
+  const store = openStore({ databaseUrl });
+  try {
+    const document = new Y.Doc();
+    const { snapshot, updates } = await store.load("task-list-1");
+    for (const update of snapshot ? [snapshot, ...updates] : updates) Y.applyUpdate(document, update);
+    return readTasks(document).map(({ titleText }) => titleText);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,65 @@
+/** Somebody in front of the app: what they see and do, by the names that a screen reader would say. */
+import type { Locator, Page } from "playwright-core";
+
+export class Person {
+  readonly name: string;
+  readonly page: Page;
+  /** What the page complained about. */
+  readonly complaints: string[] = [];
+
+  constructor({ name, page }: { name: string; page: Page }) {
+    this.name = name;
+    this.page = page;
+    page.setDefaultTimeout(20_000);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+  }
+
+  column(name: "To do" | "In progress" | "Done"): Locator {
+    return this.page.getByRole("region", { name });
+  }
+
+  task(title: string | RegExp): Locator {
+    return this.page.getByRole("listitem", { name: title, exact: true });
+  }
+
+  title(title: string | RegExp): Locator {
+    return this.task(title).getByRole("textbox", { name: "Title" });
+  }
+
+  get status(): Locator {
+    return this.page.getByRole("status").filter({ visible: true }).first();
+  }
+
+  async open(board: string): Promise<void> {
+    await this.page.getByRole("navigation", { name: "Boards" }).getByRole("button", { name: board }).click();
+    await this.page.getByRole("heading", { level: 1, name: board }).waitFor();
+  }
+
+  async add(title: string, column: "To do" | "In progress" | "Done" = "To do"): Promise<void> {
+    const field = this.page.getByRole("textbox", { name: `New task in ${column}` });
+    await field.fill(title);
+    await field.press("Enter");
+    await this.task(title).waitFor();
+  }
+
+  /** Puts the cursor at the end of a title, and types. */
+  async typeInto(title: string, text: string): Promise<void> {
+    await this.title(title).click();
+    await this.page.keyboard.press("End");
+    await this.page.keyboard.type(text);
+  }
+
+  /** The titles of a column from top to bottom. */
+  async titles(column: "To do" | "In progress" | "Done" = "To do"): Promise<(string | null)[]> {
+    const tasks = await this.column(column).getByRole("listitem").all();
+    return Promise.all(tasks.map((task) => task.getAttribute("aria-label")));
+  }
+
+  /** Waits for what the status says. */
+  async sees(status: string | RegExp): Promise<void> {
+    await this.status.filter({ hasText: status }).waitFor();
+  }
+}

@@ -158,6 +158,10 @@ test(
         expect(await new Filler("victor", server.url).fill(3)).not.toBe(null);
         expect(lastSaid()).toBe("short");
 
+        const brief = await connect({ url: server.url, name: "brief", token: tokenOf("cleo") }).synced();
+        brief.leave();
+        await until("left and gone", () => !server.rooms.documents.has("brief"));
+
         const late = connect({ url: server.url, name: "large", token: tokenOf("dan") });
         expect(await late.closedWith(4506)).toMatchObject({ reason: "memory-full" });
         const small = await connect({ url: server.url, name: "small", token: tokenOf("cleo") }).synced();

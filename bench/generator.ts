@@ -11,10 +11,13 @@ import { createWorkload, roomName } from "./workload.ts";
 export interface GeneratorOptions {
   scenario: Scenario;
   protocol: ProtocolName;
-  /** One for each instance. */
+  /** One for each instance, or that of the proxy alone. */
   urls: string[];
+  /** Names the room in the path, for a proxy that routes by it. */
+  isRoomInPath: boolean;
   serverPids: number[];
   redisPid: number | null;
+  proxyPid: number | null;
   warmUpMs: number;
   measuredMs: number;
 }
@@ -30,12 +33,14 @@ await main(options);
 async function main({
   scenario,
   urls,
+  isRoomInPath,
   warmUpMs,
   measuredMs,
   protocol: protocolName,
   ...processes
 }: GeneratorOptions): Promise<void> {
-  const protocol = protocols[protocolName];
+  const spoken = protocols[protocolName];
+  const protocol = isRoomInPath ? { ...spoken, path: (room: string) => `/rooms/${room}` } : spoken;
   const updates =
     scenario.kind === "load" ? Math.ceil((scenario.updatesPerSecond * (warmUpMs + measuredMs)) / 1_000) : 0;
   const workload = createWorkload(scenario, protocol, updates);

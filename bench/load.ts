@@ -26,9 +26,17 @@ export interface LoadOptions {
   updatesPerSecond: number;
   warmUpMs: number;
   measuredMs: number;
-  /** Of all instances; connection n is at instance n modulo their number. */
+  /** Of all instances; connection n is at instance n modulo their number, but where a proxy decides. */
   serverPids: number[];
   redisPid: number | null;
+  /** Of what stands in front of the instances. */
+  proxyPid: number | null;
+}
+
+/** What an instance spent on one update at one receiver, wherever that was. */
+export interface InstanceCost {
+  cpuMicrosPerDelivery: number;
+  mainThreadMicrosPerDelivery: number;
 }
 
 export interface LoadResult {
@@ -41,10 +49,14 @@ export interface LoadResult {
   cpuMicrosPerDelivery: number;
   /** The part of it on the event loops. */
   mainThreadMicrosPerDelivery: number;
+  /** In the order of the instances; without Redis. */
+  instances: InstanceCost[];
+  /** In none of the other figures. */
+  proxyMicrosPerDelivery: number;
   /** The same CPU for one update at all its receivers, and the part of it in Redis. */
   cpuMicrosPerUpdate: number;
   redisMicrosPerUpdate: number;
-  /** With several instances, from writers at one to readers at another alone. */
+  /** With several instances and no proxy, from writers at one to readers at another alone. */
   latencyMs: Percentiles | null;
   ackMs: Percentiles | null;
   /** Updates × receivers that never arrived, and updates that were never confirmed, of the whole run. */
@@ -52,7 +64,7 @@ export interface LoadResult {
   missingAcks: number;
   /** Share of what was sent that came back to its own writer: 1 means the server echoes everything. */
   echoShare: number;
-  /** CPU in the window, as a share of one core. `others` is what neither server nor generator used. */
+  /** CPU in the window, as a share of one core. `others` is what neither server, proxy nor generator used. */
   serverCpuShare: number;
   generatorCpuShare: number;
   othersCpuShare: number;
@@ -62,15 +74,15 @@ interface Snapshot {
   atMs: number;
   sent: number;
   receipts: number;
-  serverMicros: number;
+  instances: { micros: number; mainThreadMicros: number }[];
   redisMicros: number;
-  mainThreadMicros: number;
+  proxyMicros: number;
   generatorMicros: number;
   machineMicros: number;
 }
 
 export async function runLoad(clients: Client[], options: LoadOptions): Promise<LoadResult> {
-  const { workload, updatesPerSecond, warmUpMs, measuredMs, serverPids, redisPid } = options;
+  const { workload, updatesPerSecond, warmUpMs, measuredMs, serverPids, redisPid, proxyPid } = options;
   const { messages, connectionsPerRoom } = workload;
   const sentAtMs = new Float64Array(messages.length);
   const received = new Uint32Array(clients.length);
@@ -82,9 +94,10 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
   let unsaved = 0;
   let firstMeasured = Number.POSITIVE_INFINITY;
 
-  const instances = serverPids.length;
+  // Who is at which instance behind a proxy is not known here.
+  const places = proxyPid === null ? serverPids.length : 1;
   const isRemote = (writer: number, reader: number): boolean =>
-    instances === 1 ? writer !== reader : writer % instances !== reader % instances;
+    places === 1 ? writer !== reader : writer % places !== reader % places;
 
   for (const [connection, client] of clients.entries()) {
     const count = (updates: number): void => {
@@ -116,14 +129,16 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
 
   const takeSnapshot = (): Snapshot => {
     const generator = process.cpuUsage();
-    const redisMicros = redisPid === null ? 0 : cpuMicros(redisPid);
     return {
       atMs: performance.now(),
       sent,
       receipts,
-      serverMicros: sum(serverPids.map(cpuMicros)) + redisMicros,
-      redisMicros,
-      mainThreadMicros: sum(serverPids.map(mainThreadCpuMicros)),
+      instances: serverPids.map((pid) => ({
+        micros: cpuMicros(pid),
+        mainThreadMicros: mainThreadCpuMicros(pid),
+      })),
+      redisMicros: redisPid === null ? 0 : cpuMicros(redisPid),
+      proxyMicros: proxyPid === null ? 0 : cpuMicros(proxyPid),
       generatorMicros: generator.user + generator.system,
       machineMicros: machineCpuMicros(),
     };
@@ -167,7 +182,14 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
 
   const windowMs = after.atMs - before.atMs;
   const windowMicros = windowMs * MICROS_PER_MS;
-  const serverMicros = after.serverMicros - before.serverMicros;
+  const earlier = before.instances;
+  const spent = after.instances.map(({ micros, mainThreadMicros }, n) => ({
+    micros: micros - (earlier[n]?.micros ?? 0),
+    mainThreadMicros: mainThreadMicros - (earlier[n]?.mainThreadMicros ?? 0),
+  }));
+  const redisMicros = after.redisMicros - before.redisMicros;
+  const proxyMicros = after.proxyMicros - before.proxyMicros;
+  const serverMicros = sum(spent.map(({ micros }) => micros)) + redisMicros;
   const generatorMicros = after.generatorMicros - before.generatorMicros;
   const delivered = (after.receipts - before.receipts) * (1 - echoes / receipts);
   // Two updates less can be the edges of the window.
@@ -177,9 +199,14 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
     sent,
     updatesPerSecond: ((after.sent - before.sent) / windowMs) * 1_000,
     cpuMicrosPerDelivery: serverMicros / delivered,
-    mainThreadMicrosPerDelivery: (after.mainThreadMicros - before.mainThreadMicros) / delivered,
+    mainThreadMicrosPerDelivery: sum(spent.map(({ mainThreadMicros }) => mainThreadMicros)) / delivered,
+    instances: spent.map(({ micros, mainThreadMicros }) => ({
+      cpuMicrosPerDelivery: micros / delivered,
+      mainThreadMicrosPerDelivery: mainThreadMicros / delivered,
+    })),
+    proxyMicrosPerDelivery: proxyMicros / delivered,
     cpuMicrosPerUpdate: serverMicros / (after.sent - before.sent),
-    redisMicrosPerUpdate: (after.redisMicros - before.redisMicros) / (after.sent - before.sent),
+    redisMicrosPerUpdate: redisMicros / (after.sent - before.sent),
     latencyMs: percentiles(latencies),
     ackMs: percentiles(ackTimes),
     missingDeliveries,
@@ -188,7 +215,8 @@ export async function runLoad(clients: Client[], options: LoadOptions): Promise<
     serverCpuShare: serverMicros / windowMicros,
     generatorCpuShare: generatorMicros / windowMicros,
     othersCpuShare:
-      (after.machineMicros - before.machineMicros - serverMicros - generatorMicros) / windowMicros,
+      (after.machineMicros - before.machineMicros - serverMicros - proxyMicros - generatorMicros) /
+      windowMicros,
   };
 }
 

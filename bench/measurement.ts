@@ -44,8 +44,10 @@ export async function measure(options: MeasurementOptions): Promise<Measurement>
       scenario,
       protocol: peers[peer].protocol,
       urls: servers.map(({ url }) => url),
+      isRoomInPath: false,
       serverPids: servers.map(({ pid }) => pid),
       redisPid: redis?.pid ?? null,
+      proxyPid: null,
       warmUpMs,
       measuredMs,
     });
@@ -104,13 +106,13 @@ function perUpdate(before: RedisTraffic, after: RedisTraffic, updates: number): 
   };
 }
 
-interface Generator {
+export interface Generator {
   connected: Promise<void>;
   measured: Promise<LoadResult>;
   stop(): Promise<void>;
 }
 
-function startGenerator(options: GeneratorOptions): Generator {
+export function startGenerator(options: GeneratorOptions): Generator {
   const child = fork(join(import.meta.dirname, "generator.ts"), [JSON.stringify(options)]);
   endWithParent(child);
   const connected = Promise.withResolvers<void>();

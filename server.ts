@@ -183,7 +183,9 @@ export async function startServer({
     memory,
     isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
   });
-  const clientIds = new ClientIds();
+  const clientIds = new ClientIds({
+    userElsewhere: fanOut && ((document, client) => fanOut.userElsewhere(document, client)),
+  });
   const states = new PresenceStates({ clientIds });
   const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold, isPressed: () => memory.isPressed });
   const rooms: Rooms = new Rooms({

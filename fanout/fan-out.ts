@@ -138,6 +138,14 @@ export class FanOut {
     await channel.open();
   }
 
+  /**
+   * The user who is seen in the room with this client id, and is at another instance. While Redis is away nobody is: who has come from there
+   * brings what others wrote there, and is not to be kept out until it is back.
+   */
+  userElsewhere({ name }: Document, client: number): string | undefined {
+    return this.#link.isUp ? this.#channels.get(name)?.people.userOf(client) : undefined;
+  }
+
   /** What an extension tells everybody in the room. */
   announce(room: string, payload: string): void {
     this.#channels.get(room)?.publish(announcementIn(room, payload));

@@ -4,11 +4,15 @@
  * About its people an instance is believed whatever the clock, because what it says comes in order: clocks here may have been raised
  * meanwhile (`PresenceStates.greet`). About somebody else's it is believed only if its clock is newer than all before it: they have moved.
  * That somebody is gone is believed of their instance alone; a stock one says it of everybody whom it has not heard of for 30 s.
+ * Of somebody who is connected here it is believed that they have moved only if it is the same user: else anybody could be seen in their
+ * place by coming with their client id to another instance.
  */
 import type { Document } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { applyAwarenessUpdate, removeAwarenessStates } from "y-protocols/awareness";
+import type { Identity } from "../lib/identity.ts";
 import { isRemoval, readAwarenessUpdate } from "../presence/awareness-update.ts";
+import { readState, userOf } from "../presence/presence-state.ts";
 import { nextClock } from "../presence/presence-states.ts";
 import { peerOf, peerOrigin } from "./peer-origin.ts";
 
@@ -38,6 +42,11 @@ export class RemotePeople {
     return [...states.keys()].filter((client) => client !== clientID && !this.#remotes.has(client));
   }
 
+  /** The user who is seen with this client id and is elsewhere, if a server has signed what is seen. */
+  userOf(client: number): string | undefined {
+    return this.#remotes.has(client) ? userOf(this.#document.awareness.states.get(client)) : undefined;
+  }
+
   /** Of a change of presence, the clients about whom the other instances are to be told: not those they have told us about. */
   changedHere({ added, updated, removed }: Change, origin: unknown): number[] {
     if (peerOf(origin) !== null) return [];
@@ -49,7 +58,7 @@ export class RemotePeople {
 
   /** @throws Error when it is no awareness update. */
   receive(update: Uint8Array, instance: string): void {
-    const { awareness, connections } = this.#document;
+    const { awareness } = this.#document;
     const taken: { readonly client: number; readonly clock: number; readonly state: Uint8Array }[] = [];
     for (const entry of readAwarenessUpdate(update)) {
       const { client, clock, start, end } = entry;
@@ -63,9 +72,8 @@ export class RemotePeople {
         this.#remotes.delete(client);
       } else {
         if (isOwner ? clock <= remote.clock : awareness.states.has(client) && !isNewer) continue;
+        if (!remote && !this.#letGo(client, update.subarray(start, end))) continue;
         this.#remotes.set(client, { instance, clock });
-        // Somebody who was here and has come back elsewhere: the end of the old connection is not theirs.
-        if (!remote) for (const { clients } of connections.values()) clients.delete(client);
       }
       taken.push({ client, clock: isNewer ? clock : nextClock(meta), state: update.subarray(start, end) });
     }
@@ -79,6 +87,17 @@ export class RemotePeople {
       }
     });
     applyAwarenessUpdate(awareness, accepted, peerOrigin(instance));
+  }
+
+  /** Somebody who was here and has come back elsewhere: the end of the old connection is not theirs. Returns false where it is another. */
+  #letGo(client: number, state: Uint8Array): boolean {
+    for (const [{ context }, { clients }] of this.#document.connections) {
+      if (!clients.has(client)) continue;
+      const { user } = context as Partial<Identity>;
+      if (user?.id !== userOf(readState(state, { maxBytes: Infinity }))) return false;
+      clients.delete(client);
+    }
+    return true;
   }
 
   /** Nobody is there any more. */

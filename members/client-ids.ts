@@ -3,8 +3,9 @@
  * truth: who writes elements with somebody else's id makes that one's next edits count as known, and they are gone without a word.
  *
  * An awareness state goes by the same id, and a provider says it first thing: one record for both, or an id could be taken from somebody
- * who is seen with it and has not written yet.
+ * who is seen with it and has not written yet. Of those at other instances only what is seen is known.
  */
+import type { Document } from "@hocuspocus/server";
 import * as Y from "yjs";
 import { ClientSocket } from "../transport/client-socket.ts";
 import type { Member } from "./member.ts";
@@ -12,15 +13,32 @@ import type { Member } from "./member.ts";
 /** A connection has one id, or a few where it reloads its document: beyond this the connections of those who left are let go. */
 const SLACK = 64;
 
+export interface ClientIdsOptions {
+  /** The user who is seen with a client id at another instance; null where there is none. */
+  readonly userElsewhere: ((document: Document, client: number) => string | undefined) | null;
+}
+
+/** Of somebody at another instance nothing more can be found out here. */
+type Owner = Member | "elsewhere";
+
 export class ClientIds {
+  readonly #userElsewhere: ClientIdsOptions["userElsewhere"];
   readonly #owners = new WeakMap<Y.Doc, Map<number, Member>>();
+
+  constructor({ userElsewhere }: ClientIdsOptions) {
+    this.#userElsewhere = userElsewhere;
+  }
 
   /**
    * Another user who is there and has this id. The tabs of one user may share what they know: a local store of unsent edits has both.
    */
-  otherOwner(client: number, member: Member): Member | undefined {
-    const owner = this.#owners.get(member.document)?.get(client);
-    return owner && owner !== member && isOther(owner, member) ? owner : undefined;
+  otherOwner(client: number, member: Member): Owner | undefined {
+    const { document } = member;
+    const owner = this.#owners.get(document)?.get(client);
+    // Whoever has it here keeps it, whatever is shown elsewhere.
+    if (owner && document.hasConnection(owner)) return isSameUser(owner, member) ? undefined : owner;
+    const user = this.#userElsewhere?.(document, client);
+    return user === undefined || user === member.context.user?.id ? undefined : "elsewhere";
   }
 
   /**
@@ -56,7 +74,9 @@ export class ClientIds {
 }
 
 /** Perhaps the same person, a guest after a change of network, whose old socket is not known to be dead yet. */
-export function probe(owner: Member): void {
+export function probe(owner: Owner): void {
+  // That instance's heartbeats find out, in 24 s at most.
+  if (owner === "elsewhere") return;
   if (owner.webSocket instanceof ClientSocket) owner.webSocket.probe();
 }
 
@@ -64,6 +84,6 @@ function forgetTheGone(owners: Map<number, Member>, { document }: Member): void 
   for (const [client, owner] of owners) if (!document.hasConnection(owner)) owners.delete(client);
 }
 
-function isOther(owner: Member, member: Member): boolean {
-  return member.document.hasConnection(owner) && owner.context.user?.id !== member.context.user?.id;
+function isSameUser(owner: Member, member: Member): boolean {
+  return owner === member || owner.context.user?.id === member.context.user?.id;
 }

@@ -48,6 +48,14 @@ export function signState(state: PresenceState, { id, name, color }: User): void
   state["user"] = chosen === undefined ? { id, name } : { id, name, color: chosen };
 }
 
+/** The id of the user whom a state names; undefined in one of a stock instance, which nobody has signed. */
+export function userOf(state: PresenceState | undefined): string | undefined {
+  const user = state?.["user"];
+  if (typeof user !== "object" || user === null) return undefined;
+  const { id } = user as { readonly id?: unknown };
+  return typeof id === "string" ? id : undefined;
+}
+
 function colorOf(claimed: unknown): string | undefined {
   if (typeof claimed !== "object" || claimed === null) return undefined;
   const { color } = claimed as { readonly color?: unknown };

@@ -1,13 +1,14 @@
 /** Rooms that are open at two instances. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as decoding from "lib0/decoding";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { messageYjsUpdate } from "y-protocols/sync";
+import * as Y from "yjs";
 import { unseal } from "../../fanout/envelope.ts";
-import { connect } from "../support/client.ts";
+import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
-import { clusterEnv, startCluster } from "../support/instances.ts";
-import { appear, sees, tokenOf } from "../support/presence.ts";
+import { clusterEnv, redisState, startCluster } from "../support/instances.ts";
+import { appear, seenBy, sees, tokenOf } from "../support/presence.ts";
 import { describeWithRedis, type TestRedis } from "../support/redis.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
@@ -26,6 +27,17 @@ async function editsPublished(redis: TestRedis, room: string): Promise<string[]>
   await listener.subscribe(`righttask:${room}`);
   onTestFinished(() => listener.disconnect());
   return published;
+}
+
+/** Everybody whom these clients see with a client id from now on. */
+function usersSeen(clients: readonly Client[], id: number): ReadonlySet<unknown> {
+  const users = new Set<unknown>();
+  for (const { provider } of clients)
+    provider.awareness?.on("update", () => {
+      const user: unknown = provider.awareness?.getStates().get(id)?.["user"];
+      users.add((user as { readonly id: string } | undefined)?.id);
+    });
+  return users;
 }
 
 describeWithRedis("several instances", (redis) => {
@@ -119,5 +131,107 @@ describeWithRedis("several instances", (redis) => {
     await sees(ben, { [ana.doc.clientID]: { cursor: 3, ...anaState } });
     ana.leave();
     await sees(ben, {});
+  });
+
+  describe("somebody comes with the client id of a person at another instance", () => {
+    const anaState = { v: 1, user: { id: "ana", name: "Ana" } };
+    const benState = { v: 2, user: { id: "ben", name: "Ben" } };
+    const cleoState = { v: 3, user: { id: "cleo", name: "Cleo" } };
+
+    /** Ana and Ben at one, Cleo at the other; all seen by all. */
+    async function three() {
+      const { servers } = await startCluster(redis);
+      const [one, two] = servers;
+      const ana = await appear("ana", { v: 1 }, { url: one.url, name });
+      const ben = await appear("ben", { v: 2 }, { url: one.url, name });
+      const cleo = await appear("cleo", { v: 3 }, { url: two.url, name });
+      const id = ana.doc.clientID;
+      const others = { [ben.doc.clientID]: benState, [cleo.doc.clientID]: cleoState };
+      await sees(ana, others);
+      await sees(ben, { [id]: anaState, [cleo.doc.clientID]: cleoState });
+      await sees(cleo, { [id]: anaState, [ben.doc.clientID]: benState });
+      const sameId = new Y.Doc();
+      sameId.clientID = id;
+      return { one, two, ana, ben, cleo, id, sameId };
+    }
+
+    test("[P1] [I2] nobody else is seen with it at any instance", async () => {
+      const { two, ana, ben, cleo, id, sameId } = await three();
+      const users = usersSeen([ben, cleo], id);
+      const mallory = await appear("mallory", { v: 666 }, { url: two.url, name, document: sameId });
+      mallory.provider.awareness?.setLocalState({ v: 667 });
+      await mallory.saved();
+      // Barriers: whatever Mallory's presence does at one is on the same way, before them.
+      cleo.provider.awareness?.setLocalState({ v: 4 });
+      await sees(ben, { [id]: anaState, [cleo.doc.clientID]: { ...cleoState, v: 4 } });
+      ana.provider.awareness?.setLocalState({ v: 5 });
+      await sees(cleo, { [id]: { ...anaState, v: 5 }, [ben.doc.clientID]: benState });
+      await sees(ben, { [id]: { ...anaState, v: 5 }, [cleo.doc.clientID]: { ...cleoState, v: 4 } });
+      expect([...users]).toEqual(["ana"]);
+    });
+
+    test("[P1] [I2] nobody else is seen with it where its owner is, also when Redis was away and nobody knew", async () => {
+      const { one, two, ben, cleo, id, sameId } = await three();
+      const users = usersSeen([ben], id);
+      await redis.stop();
+      await Promise.all([one, two].map((server) => redisState(server, "down")));
+      const mallory = await appear("mallory", { v: 666 }, { url: two.url, name, document: sameId });
+      await until("at the other", () => seenBy(cleo)[id]?.["v"] === 666);
+      await redis.start();
+      await Promise.all([one, two].map((server) => redisState(server, "up", { seen: 2 })));
+      mallory.provider.awareness?.setLocalState({ v: 667 });
+      await until("at the other", () => seenBy(cleo)[id]?.["v"] === 667);
+      // A barrier behind it, on the same way to one.
+      cleo.provider.awareness?.setLocalState({ v: 4 });
+      await sees(ben, { [id]: anaState, [cleo.doc.clientID]: { ...cleoState, v: 4 } });
+      expect([...users].filter((user) => user !== "ana")).toEqual([]);
+    });
+
+    test("[S17] nobody else writes under it while its owner is seen", async () => {
+      const { two, ana, ben, cleo, id } = await three();
+      ana.text.insert(0, "first");
+      await ana.saved();
+      await until("there", () => cleo.content === "first");
+      const mallory = await appear("mallory", null, { url: two.url, name });
+      expect(mallory.content).toBe("first");
+      mallory.doc.clientID = id;
+      mallory.text.insert(0, "forged ");
+      await mallory.closedWith(4205);
+      ana.text.insert(5, " second");
+      await ana.saved();
+      await until("everywhere", () => [ben, cleo].every(({ content }) => content === "first second"));
+      expect([ana.closes, mallory.provider.hasUnsyncedChanges]).toEqual([[], true]);
+    });
+
+    test("[S17] [I6] what somebody brings of others' is taken while Redis is away", async () => {
+      const { one, two, ana, ben, id } = await three();
+      await redis.stop();
+      await Promise.all([one, two].map((server) => redisState(server, "down")));
+      ana.text.insert(0, "ana's");
+      await ana.saved();
+      await until("beside her", () => ben.content === "ana's");
+      ben.leave();
+      const moved = connect({ url: two.url, name, token: tokenOf("ben"), document: ben.doc });
+      await moved.saved();
+      expect(moved.closes).toEqual([]);
+      const newcomer = await connect({ url: two.url, name, token: tokenOf("dora") }).synced();
+      expect([newcomer.content, newcomer.doc.store.clients.has(id)]).toEqual(["ana's", true]);
+    });
+
+    test("[P1] [S17] [I2] the same user is seen at once and may write", async () => {
+      const { two, ana, ben, cleo, id } = await three();
+      ana.text.insert(0, "from one");
+      await ana.saved();
+      const moved = connect({ url: two.url, name, token: tokenOf("ana"), document: ana.doc });
+      moved.provider.awareness?.setLocalState({ v: 9 });
+      const seen = { [id]: { ...anaState, v: 9 } };
+      await sees(cleo, { ...seen, [ben.doc.clientID]: benState });
+      await sees(ben, { ...seen, [cleo.doc.clientID]: cleoState });
+      ana.leave();
+      moved.text.insert(0, "from two, ");
+      await moved.saved();
+      await until("everywhere", () => [ben, cleo].every(({ content }) => content === "from two, from one"));
+      expect(moved.closes).toEqual([]);
+    });
   });
 });

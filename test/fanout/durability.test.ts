@@ -87,7 +87,7 @@ describeWithRedis("durability across instances", (redis) => {
   test("[I5] a room that unloads leaves nothing behind that its origin may not have committed", async () => {
     const { one, two, ben, release, databaseUrl } = await uncommitted({ ROOM_IDLE_SECONDS: "0" });
     // Not dead for the other one yet.
-    one.kill("SIGSTOP");
+    await one.freeze();
     release();
     ben.leave();
     await two.logged("unloaded", ({ event }) => event === "room-unloaded");
@@ -96,7 +96,7 @@ describeWithRedis("durability across instances", (redis) => {
 
   test("[I5] nor does an instance that stops", async () => {
     const { one, two, release, databaseUrl } = await uncommitted();
-    one.kill("SIGSTOP");
+    await one.freeze();
     release();
     expect((await two.ended("SIGTERM")).code).toBe(0);
     expect(await storedText(databaseUrl, "room")).toBe("a");
@@ -145,7 +145,7 @@ describeWithRedis("durability across instances", (redis) => {
     const ana = await connect(room(one, "ana")).synced();
     ana.text.insert(0, "saved");
     await ana.saved();
-    one.kill("SIGSTOP");
+    await one.freeze();
     const startedAt = performance.now();
     const ben = await connect(room(two, "ben")).synced();
     expect(ben.content).toBe("saved");

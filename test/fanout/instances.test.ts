@@ -78,7 +78,7 @@ describeWithRedis("instances", (redis) => {
   test("[I9] an instance that stood still takes nobody for dead, and its people are back with it", async () => {
     const { one, other, here, there } = await two();
     const gone = departures(here);
-    one.kill("SIGSTOP");
+    await one.freeze();
     await sees(there, {});
     one.kill("SIGCONT");
     await sees(there, { [here.doc.clientID]: ana });

@@ -1,6 +1,7 @@
 /** The real server, `node server.ts`, as a child process on a free port, with its log read line by line. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
@@ -66,6 +67,18 @@ export class ServerProcess {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /**
+   * Stands still until SIGCONT. A thread that has just been let go would otherwise run on for some milliseconds on a busy machine, far enough
+   * to take the lock of an SQLite file and keep it.
+   */
+  async freeze(): Promise<void> {
+    this.kill("SIGSTOP");
+    const threads = `/proc/${this.pid}/task`;
+    const isStopped = (thread: string): boolean =>
+      /\) T /.test(readFileSync(`${threads}/${thread}/stat`, "utf8"));
+    await until("all threads stopped", () => readdirSync(threads).every(isStopped));
   }
 
   /** Sends the signal, if one is given, and waits for the end. */

@@ -281,6 +281,7 @@ export async function startServer({
     onIntroduced: (member) => states.greet(member),
     memory,
     onKnown: (room) => fanOut?.kept.takeOver({ room }),
+    buildsOnUnsaved: (...edit) => fanOut?.kept.holdsBaseOf(...edit) ?? false,
     limit: new DocumentLimit({
       maxDocumentBytes: config.maxDocumentBytes,
       storedBytes: (room) => persist.storedBytes(room),

@@ -246,7 +246,9 @@ export class FanOut {
   }
 
   #beat(): void {
-    this.kept.sweep();
+    // While nobody can be heard, nobody is known to have committed: one that ended together with Redis says nothing any more.
+    if (this.#link.isUp) this.kept.sweep();
+    else this.kept.takeOver();
     if (++this.#beats % RENEW_BEATS !== 0 || !this.#link.isUp) return;
     this.#renew().catch((error: unknown) => {
       if (error instanceof OtherStore) this.#link.restart(error.message);

@@ -3,6 +3,8 @@
  * are saved, but clients here may build on them, and are told so of their own: if that instance ends first, they are appended here. Twice is
  * once (Yjs), so whoever is in doubt appends.
  */
+import type { UpdateContents } from "../sync/update-contents.ts";
+import { KeptRoom, type Kept } from "./kept-room.ts";
 import { peerOf } from "./peer-origin.ts";
 
 /**
@@ -14,13 +16,6 @@ const KEEP_MS = 10_000;
 /** Beyond, edits go into the journal at once, which costs a row for each instance. */
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
 
-interface Kept {
-  readonly instance: string;
-  readonly update: Uint8Array;
-  /** `performance.now()` */
-  readonly since: number;
-}
-
 export interface KeptUpdatesOptions {
   /** Whether this instance commits what its clients write, into our store, as far as is known. */
   readonly saves: (instance: string) => boolean;
@@ -29,7 +24,7 @@ export interface KeptUpdatesOptions {
 
 export class KeptUpdates {
   readonly #options: KeptUpdatesOptions;
-  readonly #rooms = new Map<string, Kept[]>();
+  readonly #rooms = new Map<string, KeptRoom>();
   #bytes = 0;
 
   constructor(options: KeptUpdatesOptions) {
@@ -42,16 +37,23 @@ export class KeptUpdates {
     if (instance === null || !this.#options.saves(instance)) return false;
     if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
     this.#bytes += update.byteLength;
-    const kept = { instance, update, since: performance.now() };
-    const others = this.#rooms.get(room);
-    if (others) others.push(kept);
-    else this.#rooms.set(room, [kept]);
+    const kept = this.#rooms.get(room) ?? new KeptRoom();
+    this.#rooms.set(room, kept);
+    kept.add({ instance, update, since: performance.now() });
     return true;
   }
 
   /** What may be in the document and not in the store. */
   of(room: string): readonly Uint8Array[] {
-    return this.#rooms.get(room)?.map(({ update }) => update) ?? [];
+    return this.#rooms.get(room)?.updates.map(({ update }) => update) ?? [];
+  }
+
+  /**
+   * Whether an update builds on what is kept. In the store by itself it could not be read, should its base never be committed: both instances
+   * may end in the same moment.
+   */
+  holdsBaseOf(room: string, contents: UpdateContents): boolean {
+    return this.#rooms.get(room)?.holdsBaseOf(contents) ?? false;
   }
 
   /** Appends everything, or what is of one room, or what came from one instance. */
@@ -67,13 +69,10 @@ export class KeptUpdates {
     for (const room of this.#rooms.keys()) this.#remove(room, ({ since }) => since < until);
   }
 
-  #remove(room: string, isMeant: (kept: Kept) => boolean): Kept[] {
-    const removed: Kept[] = [];
-    const left: Kept[] = [];
-    for (const kept of this.#rooms.get(room) ?? []) (isMeant(kept) ? removed : left).push(kept);
-    if (removed.length === 0) return removed;
-    if (left.length > 0) this.#rooms.set(room, left);
-    else this.#rooms.delete(room);
+  #remove(room: string, isMeant: (kept: Kept) => boolean): readonly Kept[] {
+    const kept = this.#rooms.get(room);
+    const removed = kept?.remove(isMeant) ?? [];
+    if (kept?.updates.length === 0) this.#rooms.delete(room);
     for (const { update } of removed) this.#bytes -= update.byteLength;
     return removed;
   }

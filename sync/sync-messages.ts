@@ -25,6 +25,7 @@ export interface SyncMessagesOptions {
   readonly limit: DocumentLimit;
   readonly memory: UpdateIntakeOptions["memory"];
   readonly onKnown?: UpdateIntakeOptions["onKnown"];
+  readonly buildsOnUnsaved?: UpdateIntakeOptions["buildsOnUnsaved"];
 }
 
 export class SyncMessages implements MessageHandler {

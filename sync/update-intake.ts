@@ -34,6 +34,8 @@ export interface UpdateIntakeOptions {
    * until it is saved.
    */
   readonly onKnown?: ((room: string) => void) | undefined;
+  /** Whether what an edit builds on has come from another instance and may not be saved. */
+  readonly buildsOnUnsaved?: ((room: string, contents: UpdateContents) => boolean) | undefined;
 }
 
 export class UpdateIntake {
@@ -53,12 +55,12 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, questions, onKnown } = this.#options;
+    const { clientIds, questions, onKnown, buildsOnUnsaved } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
-    if (!isNews(document, contents)) onKnown?.(document.name);
+    if (!isNews(document, contents) || buildsOnUnsaved?.(document.name, contents)) onKnown?.(document.name);
     if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);

@@ -40,8 +40,8 @@ describeWithRedis("durability across instances", (redis) => {
     const ben = await connect(room(two, "ben")).synced();
     for (let i = 0; i < 10; i++) ana.text.insert(i, "a");
     await until("shared", () => ben.content.length === 10);
-    ben.text.insert(0, "b");
-    // Builds on what is not known to be saved, as most edits do.
+    // Neither needs what is not known to be saved.
+    ben.doc.getText("of ben").insert(0, "b");
     ben.text.delete(1, 1);
     await Promise.all([ana.saved(), ben.saved()]);
     const authors = inDatabase(path, (db) =>
@@ -64,6 +64,29 @@ describeWithRedis("durability across instances", (redis) => {
     await stored(databaseUrl, "ab");
     await two.ended("SIGKILL");
     expect(await storedText(databaseUrl, "room")).toBe("ab");
+  });
+
+  test("[S1] [I5] an edit that builds on one that another instance cannot commit is saved with it, and only then its author is told", async () => {
+    const { servers, databaseUrl } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    execFileSync("prlimit", ["--pid", `${one.pid}`, "--fsize=1:"]);
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "a");
+    ben.text.insert(1, "b");
+    await ben.saved();
+    await Promise.all([one.ended("SIGKILL"), two.ended("SIGKILL")]);
+    expect(await storedText(databaseUrl, "room")).toBe("ab");
+  });
+
+  test("[I5] what an instance has written that ends together with Redis is saved by the others", async () => {
+    const { one, two, ana, release, databaseUrl } = await uncommitted();
+    ana.leave();
+    await Promise.all([one.ended("SIGKILL"), redis.stop()]);
+    release();
+    await stored(databaseUrl, "a");
+    expect((await two.ended("SIGTERM")).code).toBe(0);
   });
 
   test("[I5] nor where it is there and cannot commit, and only then its author is told", async () => {

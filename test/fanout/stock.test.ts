@@ -12,9 +12,7 @@ import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
 describeWithRedis("a stock instance", (redis) => {
-  async function start() {
-    const database = tempDatabase();
-    const ours = await startProcess(clusterEnv(redis, database.url));
+  async function startStock(): Promise<Server> {
     const stock = new Server({
       port: 0,
       address: "127.0.0.1",
@@ -26,6 +24,13 @@ describeWithRedis("a stock instance", (redis) => {
     });
     await stock.listen();
     onTestFinished(() => stock.destroy());
+    return stock;
+  }
+
+  async function start() {
+    const database = tempDatabase();
+    const ours = await startProcess(clusterEnv(redis, database.url));
+    const stock = await startStock();
     const enterOurs = (user: string): Promise<Client> =>
       connect({ url: ours.url, name: "room", token: tokenOf(user) }).synced();
     const enterStock = (): Promise<Client> => connect({ url: stock.webSocketURL, name: "room" }).synced();
@@ -75,5 +80,50 @@ describeWithRedis("a stock instance", (redis) => {
     there.leave();
     await until("gone here", () => !seenBy(here)[there.doc.clientID]);
     // The other way round a stock instance drops the news that somebody is gone, and finds out after 30 s by itself.
+  });
+
+  test("[I10] two stock instances are replaced one after the other while people write, and nothing is lost", async () => {
+    const { url: databaseUrl } = tempDatabase();
+    const old = [await startStock(), await startStock()] as const;
+    let [ana, ben] = [
+      connect({ url: old[0].webSocketURL, name: "room" }),
+      connect({ url: old[1].webSocketURL, name: "room" }),
+    ];
+    await Promise.all([ana.synced(), ben.synced()]);
+    const marks: string[] = [];
+    const writeBoth = (): void => {
+      for (const client of [ana, ben]) {
+        const mark = `<${marks.length}>`;
+        marks.push(mark);
+        client.text.insert(client.text.length, mark);
+      }
+    };
+    const agreed = (): Promise<unknown> =>
+      until(
+        "the same for both",
+        () => ana.content === ben.content && marks.every((mark) => ana.content.includes(mark)),
+      );
+    /** With all that the page has, as a provider comes back; edits go on meanwhile. */
+    const move = (client: Client, user: string, url: string): Client => {
+      client.leave();
+      writeBoth();
+      return connect({ url, name: "room", token: tokenOf(user), document: client.doc });
+    };
+
+    writeBoth();
+    await agreed();
+    const one = await startProcess(clusterEnv(redis, databaseUrl));
+    ana = move(ana, "ana", one.url);
+    await old[0].destroy();
+    writeBoth();
+    await agreed();
+    const two = await startProcess(clusterEnv(redis, databaseUrl));
+    ben = move(ben, "ben", two.url);
+    await old[1].destroy();
+    writeBoth();
+    await agreed();
+    await Promise.all([ana.saved(), ben.saved()]);
+    await Promise.all([one.ended("SIGKILL"), two.ended("SIGKILL")]);
+    expect(await storedText(databaseUrl, "room")).toBe(ana.content);
   });
 });

@@ -22,6 +22,7 @@ export interface MetricsSources {
     readonly unauthenticated: number;
     readonly waitingBytes: number;
     readonly bufferedBytes: number;
+    readonly mostBufferedBytes: number;
   };
   readonly rooms: () => number;
   readonly roomsBytes: () => number;
@@ -79,6 +80,11 @@ export class Metrics {
       "buffered_bytes",
       "Not read yet by the clients it is for",
       () => sources.usage().bufferedBytes,
+    );
+    this.#gauge(
+      "most_buffered_bytes",
+      "The same of the client that is furthest behind; cut off beyond MAX_BUFFERED_BYTES",
+      () => sources.usage().mostBufferedBytes,
     );
     this.#gauge("unsaved_bytes", "Edits that are not on disk yet", sources.unsavedBytes);
     this.#counter("commits", "Batches of edits committed", sources.commits);

@@ -307,14 +307,13 @@ export class ClientSocket implements WebSocketLike {
     const { stream, writer, maxBufferedBytes } = this.#options;
     if (!this.#isOpen) return;
     const waiting = stream.writableLength + this.#frameBytes;
-    if (waiting === 0) this.#largestFrameBytes = 0;
+    this.#largestFrameBytes = waiting === 0 ? frameBytes : Math.max(this.#largestFrameBytes, frameBytes);
     // The largest frame does not count: a room larger than the limit could not be joined, whatever follows it in the same turn.
-    if (waiting - this.#largestFrameBytes > maxBufferedBytes) {
+    if (waiting + frameBytes - this.#largestFrameBytes > maxBufferedBytes) {
       this.#options.onRefused("", closeReasons.slowConsumer);
       this.terminate();
       return;
     }
-    this.#largestFrameBytes = Math.max(this.#largestFrameBytes, frameBytes);
     this.#sentSinceBeat = true;
     if (this.#frames.length === 0) writer.add(this);
     this.#frames.push(frame);

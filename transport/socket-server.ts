@@ -48,6 +48,8 @@ export interface Usage {
   readonly waitingBytes: number;
   /** Not read yet by the clients it is for. */
   readonly bufferedBytes: number;
+  /** The same of the client that is furthest behind. */
+  readonly mostBufferedBytes: number;
 }
 
 /** A client that does not answer our close frame is cut off after this; shutdown waits for it. */
@@ -92,11 +94,16 @@ export class SocketServer {
     const { counts, waitingBytes, resting } = this.#sessions;
     const { unauthenticated, addresses } = counts;
     let bufferedBytes = 0;
-    for (const socket of this.#sockets) bufferedBytes += socket.bufferedBytes;
+    let mostBufferedBytes = 0;
+    for (const socket of this.#sockets) {
+      bufferedBytes += socket.bufferedBytes;
+      mostBufferedBytes = Math.max(mostBufferedBytes, socket.bufferedBytes);
+    }
     return {
       unauthenticated,
       addresses,
       bufferedBytes,
+      mostBufferedBytes,
       waitingBytes: waitingBytes.bytes,
       resting: resting.count,
     };

@@ -121,11 +121,11 @@ export class FanOut {
 
   /** Shares a room from now on, until its document is destroyed. Resolves when it has what the others have, or in a second. */
   async open(document: Document): Promise<void> {
-    const { redisPrefix, storedBytes, onBroken } = this.#options;
+    const { storedBytes, onBroken } = this.#options;
     const { name } = document;
     const channel = new RoomChannel({
       document,
-      channel: `${redisPrefix}:${name}`,
+      channel: this.#roomChannel(name),
       link: this.#link,
       sealed: (message) => this.#seal(message),
       replyChannel: (instance) => this.#replyChannel(instance),
@@ -179,6 +179,10 @@ export class FanOut {
     return `${this.#options.redisPrefix}#orders`;
   }
 
+  #roomChannel(room: string): string {
+    return `${this.#options.redisPrefix}:${room}`;
+  }
+
   #replyChannel(instance: string): string {
     return `${this.#options.redisPrefix}#reply:${instance}`;
   }
@@ -193,7 +197,7 @@ export class FanOut {
     try {
       if (channel === this.#instances.channel) this.#instances.receive(payload);
       else if (channel === this.#ordersChannel) this.#receiveOrder(payload);
-      else this.#receiveWords(payload, channel === this.#replyChannel(this.id));
+      else this.#receiveWords(payload, channel);
     } catch (error) {
       const now = performance.now();
       if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
@@ -210,14 +214,17 @@ export class FanOut {
     if (from !== this.id && !this.#isLeaving) this.#options.onOrder(order);
   }
 
-  #receiveWords(payload: Buffer, isForUs: boolean): void {
+  #receiveWords(payload: Buffer, channel: string): void {
     const { from, message } = unseal(payload);
     if (from === this.id) return;
-    this.#instances.met(from);
     const decoder = decoding.createDecoder(message);
+    const room = decoding.readVarString(decoder);
+    const isForUs = channel === this.#replyChannel(this.id);
+    // A stock Hocuspocus with the prefix `righttask:a` says `b` on the channel of our room `a:b`.
+    if (!isForUs && channel !== this.#roomChannel(room)) throw new Error("A message about another room");
+    this.#instances.met(from);
     // Not open here, or not any more.
-    const channel = this.#channels.get(decoding.readVarString(decoder));
-    channel?.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
+    this.#channels.get(room)?.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
   }
 
   async #renew(): Promise<void> {
@@ -270,7 +277,7 @@ export class FanOut {
     // Perhaps the room has been opened again meanwhile, on the same channel.
     if (this.#channels.get(name) !== channel) return;
     this.#channels.delete(name);
-    this.#link.unsubscribe(`${this.#options.redisPrefix}:${name}`);
+    this.#link.unsubscribe(this.#roomChannel(name));
     // Nobody would look after it any more, and whoever opens the room next reads the store.
     this.kept.takeOver({ room: name });
   }

@@ -201,7 +201,8 @@ export const options = {
   redisPrefix: option(
     "REDIS_PREFIX",
     "righttask",
-    // A name of the project's own, so that a Redis may serve others as well; a stock Hocuspocus on the same rooms has `hocuspocus`.
+    // A name of the project's own, so that a Redis may serve others as well; a stock Hocuspocus on the same rooms has `hocuspocus`. No colon: the
+    // room `b:c` of `a` would be on one channel with the room `c` of `a:b`.
     text.refine((value) => /^[\w.-]{1,64}$/.test(value), "must be 1 to 64 letters, digits, `_ . -`"),
     "Begins the name of every channel and key in Redis: the same for all instances of one installation, another for each other",
   ),

@@ -1,7 +1,8 @@
 /** A stock Hocuspocus with `@hocuspocus/extension-redis` beside this server, on one prefix. */
 import { Redis } from "@hocuspocus/extension-redis";
-import { Server } from "@hocuspocus/server";
+import { OutgoingMessage, Server } from "@hocuspocus/server";
 import { expect, onTestFinished, test } from "vitest";
+import { seal } from "../../fanout/envelope.ts";
 import { connect, type Client } from "../support/client.ts";
 import { clusterEnv } from "../support/instances.ts";
 import { appear, seenBy, tokenOf } from "../support/presence.ts";
@@ -12,15 +13,13 @@ import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
 describeWithRedis("a stock instance", (redis) => {
-  async function startStock(): Promise<Server> {
+  async function startStock({ prefix = "righttask" } = {}): Promise<Server> {
     const stock = new Server({
       port: 0,
       address: "127.0.0.1",
       quiet: true,
       stopOnSignals: false,
-      extensions: [
-        new Redis({ host: "127.0.0.1", port: Number(new URL(redis.url).port), prefix: "righttask" }),
-      ],
+      extensions: [new Redis({ host: "127.0.0.1", port: Number(new URL(redis.url).port), prefix })],
     });
     await stock.listen();
     onTestFinished(() => stock.destroy());
@@ -80,6 +79,31 @@ describeWithRedis("a stock instance", (redis) => {
     there.leave();
     await until("gone here", () => !seenBy(here)[there.doc.clientID]);
     // The other way round a stock instance drops the news that somebody is gone, and finds out after 30 s by itself.
+  });
+
+  test("[I10] of one with another prefix nothing comes over, also where its channels have the names of ours", async () => {
+    const { ours } = await start();
+    const stranger = await startStock({ prefix: "righttask:b" });
+    const heard: string[] = [];
+    const enter = (name: string): Promise<Client> =>
+      connect({
+        url: ours.url,
+        name,
+        token: tokenOf("ana"),
+        onStateless: ({ payload }) => heard.push(payload),
+      }).synced();
+    const victims = await Promise.all([enter("c"), enter("b:c")]);
+    const author = await appear("ben", {}, { url: stranger.webSocketURL, name: "c" });
+    author.text.insert(0, "from another installation");
+    await until("applied", () => !author.provider.hasUnsyncedChanges);
+    await until("refused", () => ours.events("redis-message-refused").length > 0);
+    // Behind all that it has said, on the same way.
+    const barrier = new OutgoingMessage("b:c").writeBroadcastStateless("barrier").toUint8Array();
+    await until("the barrier", async () => {
+      await redis.client.publish("righttask:b:c", seal({ from: "stock", message: barrier }));
+      return heard.includes("barrier");
+    });
+    for (const victim of victims) expect([victim.content, seenBy(victim)]).toEqual(["", {}]);
   });
 
   test("[I10] two stock instances are replaced one after the other while people write, and nothing is lost", async () => {

@@ -77,12 +77,17 @@ export function isIntegrated(document: Y.Doc, { ends, deletions }: UpdateContent
   return true;
 }
 
-/** Whether every element of the update is new to the document, or it only deletes and nothing of that is deleted yet. */
+/**
+ * Whether every element of the update is new to the document, and nothing of what it deletes is deleted yet: Yjs then says all of it in the
+ * update that is journaled.
+ */
 export function isNews(document: Y.Doc, { structs, deletions }: UpdateContents): boolean {
   const { store } = document;
-  if (structs.length > 0) return structs.every(({ id }) => id.clock >= Y.getState(store, id.client));
-  return [...deletions].every(([client, ranges]) =>
-    ranges.every((range) => everyElement(document, client, range, ({ deleted }) => !deleted)),
+  return (
+    structs.every(({ id }) => id.clock >= Y.getState(store, id.client)) &&
+    [...deletions].every(([client, ranges]) =>
+      ranges.every((range) => everyElement(document, client, range, ({ deleted }) => !deleted)),
+    )
   );
 }
 

@@ -1,13 +1,16 @@
 /** What is saved where, when rooms are open at two instances, and what is left when one of them ends. */
 import { execFileSync } from "node:child_process";
+import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import * as Y from "yjs";
 import { inDatabase } from "../faults/damage.ts";
-import { connect } from "../support/client.ts";
+import { connect, type Client } from "../support/client.ts";
 import { startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
 import { tokenOf } from "../support/presence.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { describeWithRedis } from "../support/redis.ts";
-import type { ServerProcess } from "../support/server-process.ts";
+import { startProcess, type ServerProcess } from "../support/server-process.ts";
 import { storedText } from "../support/stored-room.ts";
 import { until } from "../support/until.ts";
 
@@ -78,6 +81,65 @@ describeWithRedis("durability across instances", (redis) => {
     await ben.saved();
     await Promise.all([one.ended("SIGKILL"), two.ended("SIGKILL")]);
     expect(await storedText(databaseUrl, "room")).toBe("ab");
+  });
+
+  /** Ana is at the first instance, which cannot commit from now on; Cleo sees at the second what she does. */
+  async function whereOneCannotCommit(text: string) {
+    const cluster = await startCluster(redis);
+    const [one, two] = cluster.servers;
+    const ana = await connect(room(one, "ana")).synced();
+    ana.text.insert(0, text);
+    await ana.saved();
+    const cleo = await connect(room(two, "cleo")).synced();
+    execFileSync("prlimit", ["--pid", `${one.pid}`, "--fsize=1:"]);
+    return { ...cluster, one, two, ana, cleo };
+  }
+
+  /** A copy of what somebody has at this moment. */
+  const copyOf = ({ doc }: Client): Y.Doc => {
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+    return copy;
+  };
+
+  test("[S1] [I5] nor is an ack without a deletion that another instance cannot commit, where an edit repeats it", async () => {
+    const { one, two, ana, cleo, databaseUrl } = await whereOneCannotCommit("xy");
+    const ben = await new RawClient(two.url).opened();
+    ben.login("room", { token: tokenOf("ben") });
+    ben.firstSync("room");
+    await ben.received("room", MessageType.Sync);
+    // Made before hers was seen.
+    const copy = copyOf(ana);
+    const edits: Uint8Array[] = [];
+    copy.on("update", (update) => edits.push(update));
+    copy.transact(() => {
+      copy.getText("text").delete(0, 1);
+      copy.getText("of ben").insert(0, "b");
+    });
+    ana.text.delete(0, 1);
+    await until("shared", () => cleo.content === "y");
+    for (const edit of edits) ben.update("room", edit);
+    await until("saved", () => ben.acksTo("room") > 0);
+    await Promise.all([one.ended("SIGKILL"), two.ended("SIGKILL")]);
+    expect(await storedText(databaseUrl, "room")).toBe("y");
+  });
+
+  test("[S1] [I5] a deletion that is saved holds when what it deletes, and another instance could not commit, comes later", async () => {
+    const { one, two, ana, cleo, env } = await whereOneCannotCommit("");
+    ana.text.insert(0, "x");
+    await until("shared", () => cleo.content === "x");
+    const before = copyOf(ana);
+    cleo.text.delete(0, 1);
+    await cleo.saved();
+    for (const client of [ana, cleo]) client.leave();
+    await Promise.all([one.ended("SIGKILL"), two.ended("SIGKILL")]);
+    const third = await startProcess({ ...env, ROOM_IDLE_SECONDS: "0" });
+    // With a merge in between.
+    const reader = await connect(room(third, "ben")).synced();
+    reader.leave();
+    await third.logged("unloaded", ({ event }) => event === "room-unloaded");
+    const again = await connect({ ...room(third, "ana"), document: before }).saved();
+    expect([again.content, (await connect(room(third, "ben")).synced()).content]).toEqual(["", ""]);
   });
 
   test("[I5] what an instance has written that ends together with Redis is saved by the others", async () => {

@@ -1,7 +1,7 @@
 /** Presence that an attacker lies with, or that is made to cost: nobody is seen as somebody else, and nobody else notices. */
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { startComposition, type Composition } from "../support/composition.ts";
 import type { Client } from "../support/client.ts";
 import {
@@ -16,6 +16,7 @@ import {
   type State,
 } from "../support/presence.ts";
 import type { RawClient } from "../support/raw-client.ts";
+import { adminToken, callApi } from "../support/room-api.ts";
 import { typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
 
@@ -294,4 +295,67 @@ test("[P6] nothing is kept of three hundred people who came and went", async () 
   await left(all);
   expect(awareness?.meta.size).toBeLessThan(100);
   await all.unharmed();
+});
+
+describe("many who leave together", () => {
+  const options = { ...namedUsers, ADMIN_TOKEN: adminToken };
+
+  /** Everybody in the room, seen by all. */
+  async function crowd(users: readonly string[], { url }: Composition): Promise<readonly RawClient[]> {
+    const clients = await Promise.all(users.map((user) => enterRaw(user, { url, name: "room" })));
+    for (const [id, client] of clients.entries())
+      sendPresence(client, "room", { client: 100 + id, state: {} });
+    await until("all seen by all", () =>
+      clients.every((client) => new Set(toldTo(client).map(([id]) => id)).size === clients.length - 1),
+    );
+    return clients;
+  }
+
+  const presenceMessages = ({ messages }: RawClient): number =>
+    messages.filter((message) => message[1 + (message[0] ?? 0)] === MessageType.Awareness).length;
+
+  test("[P4] a room that everybody is put out of tells none of them about the others", async () => {
+    const server = await startComposition(options);
+    const all = await crowd(
+      Array.from({ length: 60 }, (_, i) => `user-${i}`),
+      server,
+    );
+    const before = all.map(presenceMessages);
+    const document = server.rooms.documents.get("room");
+    expect(await callApi(server.url, "POST /api/rooms/room/kick")).toMatchObject({
+      body: { connections: 60 },
+    });
+    await Promise.all(all.map((client) => client.refused("room", "kicked")));
+    await Promise.all(all.map((client) => client.caughtUp()));
+    expect(all.map(presenceMessages)).toEqual(before);
+    expect(document?.awareness.states.size).toBe(0);
+  });
+
+  test("[P4] who stays is told in one message of all who were put out", async () => {
+    const server = await startComposition(options);
+    const [witness, ...others] = await crowd(["ana", ...Array.from({ length: 30 }, () => "mallory")], server);
+    if (!witness) throw new Error("the witness");
+    const [messages, told] = [presenceMessages(witness), toldTo(witness).length];
+    await callApi(server.url, "POST /api/users/mallory/revoke");
+    await Promise.all(others.map((client) => client.refused("room", "access-revoked")));
+    await until("told", () => toldTo(witness).length > told);
+    await witness.caughtUp();
+    expect(presenceMessages(witness)).toBe(messages + 1);
+    expect(toldTo(witness).slice(told).toSorted()).toEqual(others.map((_, i) => [101 + i, null]));
+  });
+
+  test("[P4] who comes back in the same turn, with the same client id, stays seen", async () => {
+    let leave = (): void => {};
+    const server = await startComposition(options, [{ beforeHandleAwareness: async () => leave() }]);
+    await crowd(["ana", "mallory"], server);
+    const back = await enterRaw("mallory", { url: server.url, name: "room" });
+    const document = server.rooms.documents.get("room");
+    const removed: number[] = [];
+    document?.awareness.on("update", (change: { removed: number[] }) => removed.push(...change.removed));
+    leave = () => document?.getConnections()[1]?.close({ code: 4403, reason: "kicked" });
+    sendPresence(back, "room", { client: 101, state: { back: true } });
+    await until("seen", () => document?.awareness.states.get(101)?.["back"] === true);
+    await back.caughtUp();
+    expect([document?.getConnectionsCount(), removed]).toEqual([2, []]);
+  });
 });

@@ -5,10 +5,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
 import { unseal } from "../../fanout/envelope.ts";
+import { closeReasons } from "../../lib/close-reasons.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
 import { clusterEnv, redisState, startCluster } from "../support/instances.ts";
-import { appear, seenBy, sees, tokenOf } from "../support/presence.ts";
+import { appear, enterRaw, seenBy, sees, sendPresence, tokenOf } from "../support/presence.ts";
 import { describeWithRedis, type TestRedis } from "../support/redis.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
@@ -131,6 +132,19 @@ describeWithRedis("several instances", (redis) => {
     await sees(ben, { [ana.doc.clientID]: { cursor: 3, ...anaState } });
     ana.leave();
     await sees(ben, {});
+  });
+
+  test("[P4] [I2] where a room goes in the moment in which people leave it, they are gone at the other instance as well", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const [one, two] = [await startComposition(env), await startComposition(env)];
+    const witness = await appear("ben", {}, { url: two.url, name });
+    const ana = await enterRaw("ana", { url: one.url, name });
+    sendPresence(ana, name, { client: 7, state: {} });
+    await sees(witness, { 7: { user: { id: "ana", name: "Ana" } } });
+    const document = one.rooms.documents.get(name);
+    if (!document) throw new Error("the room");
+    one.rooms.discard(document, () => closeReasons.roomReloaded);
+    await sees(witness, {});
   });
 
   describe("somebody comes with the client id of a person at another instance", () => {

@@ -24,8 +24,13 @@ export function boundPlainConnections(httpServer: Server): void {
     const ofAddress = connections.get(address);
     if (!ofAddress?.delete(socket)) return;
     count--;
+    addressOf.delete(socket);
     if (ofAddress.size === 0) connections.delete(address);
   };
+
+  function onClose(this: Socket): void {
+    forget(this);
+  }
 
   /** The oldest of the address that has the most. */
   const closeOne = (now: number): boolean => {
@@ -45,8 +50,11 @@ export function boundPlainConnections(httpServer: Server): void {
     connections.set(address, ofAddress.set(socket, now));
     count++;
     addressOf.set(socket, address);
-    socket.once("close", () => forget(socket));
+    socket.on("close", onClose);
     for (let surplus = count - MAX_PLAIN_CONNECTIONS; surplus > 0 && closeOne(now); surplus--);
   });
-  httpServer.on("upgrade", ({ socket }) => forget(socket));
+  httpServer.on("upgrade", ({ socket }) => {
+    socket.off("close", onClose);
+    forget(socket);
+  });
 }

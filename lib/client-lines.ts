@@ -38,7 +38,7 @@ export class ClientLines {
     const kind = `${level} ${fields.event} ${fields.reason}`;
     let budget = this.#budgets.get(kind);
     if (!budget) {
-      budget = { bucket: new TokenBucket(LINES, now), omitted: 0 };
+      budget = { bucket: new TokenBucket(LINES), omitted: 0 };
       this.#budgets.set(kind, budget);
     }
     if (!budget.bucket.take(now)) {

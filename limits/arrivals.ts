@@ -14,7 +14,6 @@ export class Arrivals {
   readonly #waiting: WaitingShare;
   readonly #onTooMuch: () => void;
   #bytes = 0;
-  #isCounting = false;
 
   constructor(
     stream: Duplex,
@@ -23,13 +22,6 @@ export class Arrivals {
     this.#stream = stream;
     this.#waiting = waiting;
     this.#onTooMuch = onTooMuch;
-    this.watch();
-  }
-
-  /** Counts what arrives. */
-  watch(): void {
-    if (this.#isCounting) return;
-    this.#isCounting = true;
     // Before the listener of `ws`, which may have the whole message then: what stays counted too long is less than a packet.
     this.#stream.prependListener("data", this.#count);
   }
@@ -43,7 +35,6 @@ export class Arrivals {
   /** Counts no longer. */
   release(): void {
     this.#stream.off("data", this.#count);
-    this.#isCounting = false;
     this.completed();
   }
 

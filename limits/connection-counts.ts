@@ -1,13 +1,11 @@
 /** How many sockets there are: of each address, and of those that are in no room. */
 
-/** Where a socket counts. Each call may come more than once. */
+/** Where a socket counts. */
 export interface Place {
-  /** It is in a room. */
-  authenticated(): void;
-  /** It is in no room any more. */
-  stranger(): void;
-  /** It is closed. */
-  leave(): void;
+  /** As `addressGroup` gives it. */
+  readonly address: string;
+  isAuthenticated: boolean;
+  isGone: boolean;
 }
 
 export class ConnectionCounts {
@@ -34,30 +32,37 @@ export class ConnectionCounts {
     return this.#byAddress.get(address) ?? 0;
   }
 
+  /** A socket has been opened. What follows of it may be said more than once. */
   enter(address: string): Place {
     this.#byAddress.set(address, this.of(address) + 1);
     this.#total++;
     this.#unauthenticated++;
-    let isAuthenticated = false;
-    let isGone = false;
-    const authenticated = (): void => {
-      if (!isAuthenticated) this.#unauthenticated--;
-      isAuthenticated = true;
-    };
-    const stranger = (): void => {
-      if (isAuthenticated && !isGone) this.#unauthenticated++;
-      isAuthenticated &&= isGone;
-    };
-    const leave = (): void => {
-      if (isGone) return;
-      isGone = true;
-      authenticated();
-      this.#total--;
-      const left = this.of(address) - 1;
-      if (left > 0) this.#byAddress.set(address, left);
-      else this.#byAddress.delete(address);
-    };
-    return { authenticated, stranger, leave };
+    return { address, isAuthenticated: false, isGone: false };
+  }
+
+  /** It is in a room. */
+  authenticated(place: Place): void {
+    if (!place.isAuthenticated) this.#unauthenticated--;
+    place.isAuthenticated = true;
+  }
+
+  /** It is in no room any more. */
+  stranger(place: Place): void {
+    if (!place.isAuthenticated || place.isGone) return;
+    this.#unauthenticated++;
+    place.isAuthenticated = false;
+  }
+
+  /** It is closed. */
+  leave(place: Place): void {
+    if (place.isGone) return;
+    place.isGone = true;
+    this.authenticated(place);
+    this.#total--;
+    const { address } = place;
+    const left = this.of(address) - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
   }
 }
 

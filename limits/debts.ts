@@ -22,15 +22,15 @@ export class Debts {
   keep(key: string, bucket: TokenBucket, now: number): void {
     if (!bucket.isLow(now)) return;
     const known = this.#buckets.get(key);
-    if (known) bucket.lowerTo(known, now);
+    if (known) bucket.lowerTo(known);
     else if (this.#buckets.size >= this.#max) this.#makeRoom(now);
     this.#buckets.set(key, bucket);
   }
 
   /** Takes what is owed under the key off the bucket. */
-  settle(key: string, bucket: TokenBucket, now: number): void {
+  settle(key: string, bucket: TokenBucket): void {
     const owed = this.#buckets.get(key);
-    if (owed) bucket.lowerTo(owed, now);
+    if (owed) bucket.lowerTo(owed);
   }
 
   #makeRoom(now: number): void {

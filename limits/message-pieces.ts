@@ -32,19 +32,21 @@ export function pieceLimits(maxMessageBytes: number): { maxFragments: number; ma
  * have the limit of members, and a test fails.
  */
 export class FragmentLimit {
-  readonly #receiver: { _maxFragments: number };
   readonly #ofMembers: number;
 
-  constructor(webSocket: WebSocket) {
-    this.#receiver = (webSocket as unknown as { readonly _receiver: { _maxFragments: number } })._receiver;
-    this.#ofMembers = this.#receiver._maxFragments;
+  constructor(maxMessageBytes: number) {
+    this.#ofMembers = pieceLimits(maxMessageBytes).maxFragments;
   }
 
-  forStrangers(): void {
-    this.#receiver._maxFragments = FRAGMENTS_OF_STRANGERS;
+  forStranger(webSocket: WebSocket): void {
+    receiverOf(webSocket)._maxFragments = FRAGMENTS_OF_STRANGERS;
   }
 
-  forMembers(): void {
-    this.#receiver._maxFragments = this.#ofMembers;
+  forMember(webSocket: WebSocket): void {
+    receiverOf(webSocket)._maxFragments = this.#ofMembers;
   }
+}
+
+function receiverOf(webSocket: WebSocket): { _maxFragments: number } {
+  return (webSocket as unknown as { readonly _receiver: { _maxFragments: number } })._receiver;
 }

@@ -5,7 +5,7 @@
  * milliseconds, and would be a full bucket each.
  */
 import { TokenBucket, type Allowance } from "./token-bucket.ts";
-import type { Debts } from "./debts.ts";
+import { Debts } from "./debts.ts";
 
 /** A paste or a form filled by a script sends a second's worth many times over; ten seconds of it at once is no typing any more. */
 const BURST_SECONDS = 10;
@@ -33,44 +33,56 @@ const LOGINS_PER_ROOM = 2;
 const SPARE_LOGINS = 20;
 const LOGINS_PER_SECOND = 5;
 
+const none: readonly never[] = [];
+
 export interface SenderLimits {
   readonly maxMessagesPerSecond: number;
   readonly maxRoomsPerConnection: number;
 }
 
+/** What all senders of one server have in common. */
+export class SenderRules {
+  readonly messages: Allowance;
+  readonly logins: Allowance;
+  /** Rooms of one socket whose questions are counted at once. */
+  readonly maxQuestioned: number;
+  readonly debts: Debts;
+
+  constructor(
+    { maxMessagesPerSecond: perSecond, maxRoomsPerConnection }: SenderLimits,
+    debts: Debts = new Debts(),
+  ) {
+    this.messages = { burst: perSecond * BURST_SECONDS, perSecond };
+    const burst = LOGINS_PER_ROOM * maxRoomsPerConnection + SPARE_LOGINS;
+    this.logins = { burst, perSecond: LOGINS_PER_SECOND };
+    this.maxQuestioned = 2 * maxRoomsPerConnection;
+    this.debts = debts;
+  }
+}
+
+interface Questions {
+  readonly room: string;
+  readonly bucket: TokenBucket;
+}
+
 export class Sender {
-  readonly #limits: SenderLimits;
+  readonly #rules: SenderRules;
   readonly #address: string;
-  readonly #debts: Debts;
   readonly #messages: TokenBucket;
   readonly #logins: TokenBucket;
-  readonly #handlingMs: TokenBucket;
-  readonly #presenceBytes: TokenBucket;
-  readonly #questions = new Map<string, TokenBucket>();
-  /** Who was let in on this socket; usually one. */
-  readonly #users = new Set<string>();
+  readonly #handlingMs = new TokenBucket(HANDLING_MS);
+  readonly #presenceBytes = new TokenBucket(PRESENCE_BYTES);
+  /** These two have one entry with most sockets. Of ten thousand sockets a Map and a Set, or arrays that are pushed to, would take 3 MB. */
+  #questions: readonly Questions[] = none;
+  /** Who was let in on this socket. */
+  #users: readonly string[] = none;
 
-  constructor({
-    limits,
-    address,
-    debts,
-    now = performance.now(),
-  }: {
-    readonly limits: SenderLimits;
-    /** As `addressGroup` gives it. */
-    readonly address: string;
-    readonly debts: Debts;
-    readonly now?: number;
-  }) {
-    this.#limits = limits;
+  /** @param address as `addressGroup` gives it. */
+  constructor(rules: SenderRules, address: string) {
+    this.#rules = rules;
     this.#address = address;
-    this.#debts = debts;
-    const perSecond = limits.maxMessagesPerSecond;
-    this.#messages = new TokenBucket({ burst: perSecond * BURST_SECONDS, perSecond }, now);
-    const burst = LOGINS_PER_ROOM * limits.maxRoomsPerConnection + SPARE_LOGINS;
-    this.#logins = new TokenBucket({ burst, perSecond: LOGINS_PER_SECOND }, now);
-    this.#handlingMs = new TokenBucket(HANDLING_MS, now);
-    this.#presenceBytes = new TokenBucket(PRESENCE_BYTES, now);
+    this.#messages = new TokenBucket(rules.messages);
+    this.#logins = new TokenBucket(rules.logins);
   }
 
   /** A message, or a ping, which is answered too. */
@@ -104,38 +116,39 @@ export class Sender {
   }
 
   /** It was let into a room as this user. What the same user at the same address has used up before counts. */
-  entered(user: string, now = performance.now()): void {
-    if (this.#users.has(user)) return;
-    this.#users.add(user);
-    for (const [kind, bucket] of this.#buckets()) this.#debts.settle(this.#key(user, kind), bucket, now);
+  entered(user: string): void {
+    if (this.#users.includes(user)) return;
+    this.#users = this.#users.concat(user);
+    for (const [kind, bucket] of this.#buckets()) this.#rules.debts.settle(this.#key(user, kind), bucket);
   }
 
   /** Its socket is closed. */
   gone(now = performance.now()): void {
     for (const user of this.#users)
-      for (const [kind, bucket] of this.#buckets()) this.#debts.keep(this.#key(user, kind), bucket, now);
+      for (const [kind, bucket] of this.#buckets())
+        this.#rules.debts.keep(this.#key(user, kind), bucket, now);
   }
 
   *#buckets(): Iterable<readonly [kind: string, bucket: TokenBucket]> {
     yield ["messages", this.#messages];
     yield ["handling", this.#handlingMs];
     yield ["presence", this.#presenceBytes];
-    for (const [room, bucket] of this.#questions) yield [`questions ${room}`, bucket];
+    for (const { room, bucket } of this.#questions) yield [`questions ${room}`, bucket];
   }
 
   #questionsTo(room: string, now: number): TokenBucket {
-    let bucket = this.#questions.get(room);
-    if (bucket) return bucket;
+    const known = this.#questions.find((questions) => questions.room === room);
+    if (known) return known.bucket;
+    const { maxQuestioned, debts } = this.#rules;
     // Of rooms that were left; as many come in as there are logins.
-    if (this.#questions.size >= 2 * this.#limits.maxRoomsPerConnection) this.#forgetTheUnused(now);
-    bucket = new TokenBucket(QUESTIONS, now);
-    for (const user of this.#users) this.#debts.settle(this.#key(user, `questions ${room}`), bucket, now);
-    this.#questions.set(room, bucket);
+    const counted =
+      this.#questions.length >= maxQuestioned
+        ? this.#questions.filter((questions) => questions.bucket.isLow(now))
+        : this.#questions;
+    const bucket = new TokenBucket(QUESTIONS);
+    for (const user of this.#users) debts.settle(this.#key(user, `questions ${room}`), bucket);
+    this.#questions = counted.concat({ room, bucket });
     return bucket;
-  }
-
-  #forgetTheUnused(now: number): void {
-    for (const [room, bucket] of this.#questions) if (!bucket.isLow(now)) this.#questions.delete(room);
   }
 
   #key(user: string, kind: string): string {

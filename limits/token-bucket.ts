@@ -14,40 +14,37 @@ export interface Allowance {
 
 export class TokenBucket {
   readonly #allowance: Allowance;
-  #level: number;
-  /** When the level was true, ms. */
-  #at: number;
+  /** When all of it will have come back, ms: all that there is to know. A client has several, and most are full. */
+  #fullAt = 0;
 
-  /** @param now ms, of a clock that never goes back; so in all methods. */
-  constructor(allowance: Allowance, now: number) {
+  constructor(allowance: Allowance) {
     this.#allowance = allowance;
-    this.#level = allowance.burst;
-    this.#at = now;
   }
 
-  /** What is left; below zero where more was spent than there was. */
+  /**
+   * What is left; below zero where more was spent than there was.
+   * @param now ms, of a clock that never goes back; so in all methods.
+   */
   level(now: number): number {
     const { burst, perSecond } = this.#allowance;
-    this.#level = Math.min(burst, this.#level + ((now - this.#at) / 1000) * perSecond);
-    this.#at = now;
-    return this.#level;
+    return burst - (Math.max(0, this.#fullAt - now) / 1000) * perSecond;
   }
 
   /** Takes one and returns whether there was one. */
   take(now: number): boolean {
     if (this.level(now) < 1) return false;
-    this.#level--;
+    this.spend(1, now);
     return true;
   }
 
   /** Takes what has been used already, and may owe afterwards. */
   spend(amount: number, now: number): void {
-    this.#level = this.level(now) - amount;
+    this.#fullAt = Math.max(this.#fullAt, now) + (amount / this.#allowance.perSecond) * 1000;
   }
 
-  /** Leaves at most what the other one has. */
-  lowerTo(other: TokenBucket, now: number): void {
-    this.#level = Math.min(this.level(now), other.level(now));
+  /** Leaves at most what the other one, of the same allowance, has. */
+  lowerTo(other: TokenBucket): void {
+    this.#fullAt = Math.max(this.#fullAt, other.#fullAt);
   }
 
   /** Whether less than half is left. */

@@ -5,8 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { MessageType, OutgoingMessage, type Hocuspocus } from "@hocuspocus/server";
-import type { RawData, WebSocket } from "ws";
-import { closeReasons } from "../lib/close-reasons.ts";
+import { closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { ClientLines } from "../lib/client-lines.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Log } from "../lib/log.ts";
@@ -14,23 +13,22 @@ import type { Metrics } from "../lib/metrics.ts";
 import { addressGroup } from "../limits/address-group.ts";
 import { Arrivals } from "../limits/arrivals.ts";
 import { maxUnauthenticated, type ConnectionCounts, type Place } from "../limits/connection-counts.ts";
-import type { Debts } from "../limits/debts.ts";
-import { Sender, type SenderLimits } from "../limits/sender.ts";
-import { FragmentLimit } from "../limits/message-pieces.ts";
+import { Sender, type SenderRules } from "../limits/sender.ts";
+import type { FragmentLimit } from "../limits/message-pieces.ts";
 import type { WaitingBytes } from "../limits/waiting-bytes.ts";
 import { WaitingShare } from "../limits/waiting-share.ts";
 import type { MemberMessages } from "../members/member-messages.ts";
-import { ClientSocket, type ClientSocketOptions } from "./client-socket.ts";
-import type { Comeback } from "./comeback.ts";
+import type { Member } from "../members/member.ts";
+import { ClientSocket, type ClientSocketOptions, type ClientSocketOwner } from "./client-socket.ts";
 import { ConnectionRequest } from "./connection-request.ts";
-import type { Heartbeat } from "./heartbeat.ts";
+import type { Beating, Heartbeat } from "./heartbeat.ts";
 import { answersPing } from "./provider-version.ts";
-import type { Resting } from "./resting.ts";
+import type { Rester, Resting } from "./resting.ts";
 import { RoomAddresses } from "./room-addresses.ts";
-import type { TurnWriter } from "./turn-writer.ts";
+import type { Session, SessionWebSocket } from "./session-web-socket.ts";
 
 /** What the clients of one server have in common. */
-export interface ClientSessionOptions extends SenderLimits {
+export interface ClientSessionOptions extends ClientSocketOptions {
   readonly rooms: Hocuspocus<Identity>;
   readonly members: MemberMessages;
   readonly log: Log;
@@ -38,16 +36,16 @@ export interface ClientSessionOptions extends SenderLimits {
   readonly metrics: Pick<Metrics, "message" | "refused">;
   readonly heartbeat: Heartbeat;
   readonly trustProxy: number;
-  readonly maxBufferedBytes: number;
-  readonly whenSaved: ClientSocketOptions["whenSaved"];
-  readonly writer: TurnWriter;
-  readonly comeback: Comeback;
   readonly counts: ConnectionCounts;
-  readonly debts: Debts;
+  readonly senders: SenderRules;
+  readonly fragments: FragmentLimit;
   readonly waitingBytes: WaitingBytes;
   readonly resting: Resting;
   readonly maxConnections: number;
   readonly maxConnectionsPerIp: number;
+  readonly maxRoomsPerConnection: number;
+  /** Once the socket is closed, before Hocuspocus is told. */
+  readonly onClosed: (socket: ClientSocket) => void;
 }
 
 /** A minute, as for those who never came in. A page that changes rooms is in the next one within a second. */
@@ -56,17 +54,18 @@ const BEATS_OUTSIDE = 5;
 /** An hour: one question to the backend in that time, for a page that was refused and left open, is little enough. */
 const BEATS_RESTING = 300;
 
-export class ClientSession {
+/** With methods where a function for each client would do as well: of ten thousand clients they would take megabytes. */
+export class ClientSession implements Session, ClientSocketOwner, Beating, Rester {
   readonly socket: ClientSocket;
   readonly #options: ClientSessionOptions;
   readonly #client: ReturnType<Hocuspocus<Identity>["handleConnection"]>;
+  readonly #webSocket: SessionWebSocket;
+  readonly #stream: Duplex;
   readonly #addresses: RoomAddresses;
-  readonly #arrivals: Arrivals;
-  readonly #sender: Sender;
-  readonly #address: string;
   readonly #place: Place;
-  readonly #unwatch: () => void;
-  readonly #fragments: FragmentLimit;
+  readonly #waiting: WaitingShare;
+  /** Of a stranger. */
+  #arrivals: Arrivals | null = null;
   #isMember = false;
   /** Since it left its last room, or was put out of it. Null before it was in one, when Hocuspocus looks after the time. */
   #beatsOutside: number | null = null;
@@ -76,93 +75,88 @@ export class ClientSession {
   #answersPing = false;
   #isClosed = false;
 
-  /** @param onClosed once the socket is closed, before Hocuspocus is told. */
   constructor(
     options: ClientSessionOptions,
     {
       webSocket,
       stream,
       request,
-      onClosed,
     }: {
-      readonly webSocket: WebSocket;
+      readonly webSocket: SessionWebSocket;
       readonly stream: Duplex;
       readonly request: IncomingMessage;
-      readonly onClosed: () => void;
     },
   ) {
     this.#options = options;
-    const { rooms, comeback, counts, debts, waitingBytes, heartbeat, maxRoomsPerConnection } = options;
-    const { writer, maxBufferedBytes, whenSaved } = options;
+    this.#webSocket = webSocket;
+    this.#stream = stream;
     const connectionRequest = new ConnectionRequest(request, options);
     const address = addressGroup(connectionRequest.ip);
-    const waiting = new WaitingShare(waitingBytes, address);
-    this.#address = address;
-    this.#addresses = new RoomAddresses({ maxRooms: maxRoomsPerConnection, waiting });
-    this.#place = counts.enter(address);
-    this.#sender = new Sender({ limits: options, address, debts });
-    this.socket = new ClientSocket({
-      webSocket,
-      stream,
-      writer,
-      sender: this.#sender,
-      maxBufferedBytes,
-      whenSaved,
-      comebackDelayMs: (room) => comeback.delayMs(room),
-      onEntered: (connection) => {
-        this.#hasEntered();
-        this.#sender.entered(connection.context.user.id);
-        this.#addresses.entered(connection).forEach(this.#receive);
-      },
-      // In the next turn: Hocuspocus says goodbye before it has tidied up.
-      onLeft: (left) => setImmediate(() => this.#hasLeft(left)),
-      onRefused: (room, { code, reason, retry }) => {
-        if (!retry) this.#isRefused = true;
-        options.metrics.refused(reason);
-        options.lines.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
-      },
-    });
-    const onTooMuch = (): void => this.socket.cutOff(closeReasons.serverBusy);
-    this.#arrivals = new Arrivals(stream, { waiting, onTooMuch });
-    this.#client = rooms.handleConnection(this.socket, connectionRequest as unknown as Request);
-    this.#fragments = new FragmentLimit(webSocket);
-    this.#fragments.forStrangers();
-    this.#unwatch = heartbeat.watch(this);
-    this.#listen(webSocket, onClosed);
+    this.#waiting = new WaitingShare(options.waitingBytes, address);
+    this.#addresses = new RoomAddresses({ maxRooms: options.maxRoomsPerConnection, waiting: this.#waiting });
+    this.#place = options.counts.enter(address);
+    const sender = new Sender(options.senders, address);
+    this.socket = new ClientSocket(options, { webSocket, stream, sender, owner: this });
+    this.#boundArrivals();
+    this.#client = options.rooms.handleConnection(this.socket, connectionRequest as unknown as Request);
+    options.heartbeat.watch(this);
+    webSocket.tell(this);
   }
 
-  #listen(webSocket: WebSocket, onClosed: () => void): void {
-    webSocket.on("message", (data: RawData, isBinary: boolean) => {
-      this.#arrivals.completed();
-      this.#heard();
-      if (!this.#mayMessage()) return;
-      const message = data as Buffer;
-      // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
-      if (message.byteLength === 1 && message[0] === MessageType.Pong) return;
-      if (!isBinary) this.socket.closeFor(closeReasons.binaryFramesOnly);
-      else this.#receive(message);
-    });
-    webSocket.on("pong", () => {
-      this.#heard();
-      this.#mayMessage();
-    });
-    webSocket.on("ping", () => this.#mayMessage());
-    webSocket.on("error", (error: Error) =>
-      this.#options.log.debug({ event: "socket-error", err: error }, "WebSocket error"),
-    );
-    webSocket.on("close", (code: number, reason: Buffer) => {
-      this.#unwatch();
-      this.#isClosed = true;
-      this.#options.resting.delete(this);
-      this.#isMember = false;
-      this.#place.leave();
-      this.#arrivals.release();
-      this.#addresses.release();
-      this.#sender.gone();
-      onClosed();
-      this.#client.handleClose({ code, reason: reason.toString() });
-      this.socket.release();
-    });
+  onMessage(message: Buffer, isBinary: boolean): void {
+    this.#arrivals?.completed();
+    this.#heard();
+    if (!this.#mayMessage()) return;
+    // An answer to our Ping has no address, so Hocuspocus would take it for a broken message and close the socket.
+    if (message.byteLength === 1 && message[0] === MessageType.Pong) return;
+    if (!isBinary) this.socket.closeFor(closeReasons.binaryFramesOnly);
+    else this.#receive(message);
+  }
+
+  onPong(): void {
+    this.#heard();
+    this.#mayMessage();
+  }
+
+  onPing(): void {
+    this.#mayMessage();
+  }
+
+  onError(error: Error): void {
+    this.#options.log.debug({ event: "socket-error", err: error }, "WebSocket error");
+  }
+
+  onClose(code: number, reason: string): void {
+    const { heartbeat, resting, counts, onClosed } = this.#options;
+    heartbeat.unwatch(this);
+    this.#isClosed = true;
+    resting.delete(this);
+    this.#isMember = false;
+    counts.leave(this.#place);
+    this.#arrivals?.release();
+    this.#addresses.release();
+    this.socket.sender.gone();
+    onClosed(this.socket);
+    this.#client.handleClose({ code, reason });
+    this.socket.release();
+  }
+
+  onEntered(member: Member): void {
+    this.#hasEntered();
+    this.socket.sender.entered(member.context.user.id);
+    this.#receiveAll(this.#addresses.entered(member));
+  }
+
+  onLeft(address: string): void {
+    // In the next turn: Hocuspocus says goodbye before it has tidied up.
+    setImmediate(() => this.#hasLeft(address));
+  }
+
+  onRefused(room: string, { code, reason, retry }: CloseReason): void {
+    const { metrics, lines } = this.#options;
+    if (!retry) this.#isRefused = true;
+    metrics.refused(reason);
+    lines.warn({ event: "refused", room, code, reason, retry }, `🚫 Refused: ${reason}`);
   }
 
   /** As ClientSocket's, and closes who stays outside of all rooms. */
@@ -179,9 +173,10 @@ export class ClientSession {
     this.#isResting = false;
     this.#options.resting.delete(this);
     this.socket.understandsPing = this.#answersPing;
-    this.#place.authenticated();
-    this.#arrivals.release();
-    this.#fragments.forMembers();
+    this.#options.counts.authenticated(this.#place);
+    this.#options.fragments.forMember(this.#webSocket);
+    this.#arrivals?.release();
+    this.#arrivals = null;
   }
 
   /** Of all its rooms, it is a stranger again: that it once had a right is no reason to keep it. */
@@ -190,12 +185,18 @@ export class ClientSession {
     if (this.#isMember && this.#addresses.isOutside) {
       this.#isMember = false;
       this.#beatsOutside = 0;
-      this.#place.stranger();
-      this.#arrivals.watch();
-      this.#fragments.forStrangers();
+      this.#options.counts.stranger(this.#place);
+      this.#boundArrivals();
     }
-    waiting.forEach(this.#receive);
+    this.#receiveAll(waiting);
     if (this.#isRefused && this.#addresses.isEmpty) this.#rest();
+  }
+
+  /** What a stranger sends is bounded more closely. */
+  #boundArrivals(): void {
+    const onTooMuch = (): void => this.socket.cutOff(closeReasons.serverBusy);
+    this.#arrivals ??= new Arrivals(this.#stream, { waiting: this.#waiting, onTooMuch });
+    this.#options.fragments.forStranger(this.#webSocket);
   }
 
   /**
@@ -206,18 +207,18 @@ export class ClientSession {
     const { counts, resting, maxConnections, maxConnectionsPerIp } = this.#options;
     const isSpacious =
       counts.unauthenticated <= maxUnauthenticated(maxConnections) / 2 &&
-      counts.of(this.#address) <= maxConnectionsPerIp / 2;
+      counts.of(this.#place.address) <= maxConnectionsPerIp / 2;
     if (this.#isClosed || this.#isResting || !this.#answersPing || !isSpacious) return;
     this.#isResting = true;
     this.#beatsOutside = 0;
     this.socket.understandsPing = true;
     // Hocuspocus would close it half a minute after it was opened.
     this.#client.timeout = Infinity;
-    resting.add(this, this.#address);
+    resting.add(this, this.#place.address);
   }
 
   giveWay(): void {
-    this.#place.leave();
+    this.#options.counts.leave(this.#place);
     this.socket.cutOff(closeReasons.connectionTimeout);
   }
 
@@ -227,7 +228,11 @@ export class ClientSession {
     this.#client.lastMessageReceivedAt = Date.now();
   }
 
-  readonly #receive = (message: Uint8Array): void => {
+  #receiveAll(messages: readonly Uint8Array[]): void {
+    for (const message of messages) this.#receive(message);
+  }
+
+  #receive(message: Uint8Array): void {
     if (this.socket.isAway) return;
     try {
       this.#handle(message);
@@ -236,7 +241,7 @@ export class ClientSession {
       this.#options.log.error({ event: "message-failed", err: error }, "A message could not be handled");
       this.socket.closeFor(closeReasons.internalError);
     }
-  };
+  }
 
   #handle(message: Uint8Array): void {
     const { members, metrics } = this.#options;
@@ -275,7 +280,7 @@ export class ClientSession {
   }
 
   #mayLogIn(): boolean {
-    const may = this.#sender.mayLogIn(performance.now());
+    const may = this.socket.sender.mayLogIn(performance.now());
     if (!may) this.socket.holdOff(closeReasons.rateLimited);
     return may;
   }
@@ -283,7 +288,7 @@ export class ClientSession {
   /** A message, a ping, which `ws` answers, or a pong: of ours there are two in a minute, and nobody else asks. */
   #mayMessage(): boolean {
     if (this.socket.isAway) return false;
-    const may = this.#sender.mayMessage(performance.now());
+    const may = this.socket.sender.mayMessage(performance.now());
     if (!may) this.socket.holdOff(closeReasons.rateLimited);
     return may;
   }

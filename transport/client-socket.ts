@@ -3,7 +3,7 @@
  *
  * - the ack rule: "saved" is said by `acknowledge` alone, and waits until the room's edits are durable;
  * - what a refusal looks like: final ones stay messages, ours-to-mend ones become a close that asks to come back;
- * - the write path: a broadcast framed once, a turn's frames in one write, a limit on what waits for a client that does not read.
+ * - the write path: a broadcast is framed once.
  */
 import type { Duplex } from "node:stream";
 import { MessageType, OutgoingMessage, type Connection, type WebSocketLike } from "@hocuspocus/server";
@@ -12,29 +12,27 @@ import type { Sender } from "../limits/sender.ts";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
 import type { Journal, SavedWaiter } from "../storage/journal.ts";
+import type { Comeback } from "./comeback.ts";
 import { binaryFrame, frameStart } from "./frame.ts";
+import { OutgoingFrames, type OutgoingFramesOptions } from "./outgoing-frames.ts";
 import { isPresenceMessage, isUpdateMessage, readOutgoingMessage, roomIn } from "./outgoing-message.ts";
-import type { TurnWriter } from "./turn-writer.ts";
 
-export interface ClientSocketOptions {
-  readonly webSocket: WebSocket;
-  /** The stream below `webSocket`: frames built here go to it directly, between those of `ws`, which writes synchronously too. */
-  readonly stream: Duplex;
-  readonly writer: TurnWriter;
-  readonly maxBufferedBytes: number;
-  readonly sender: Sender;
+/** Of all clients of one server. */
+export interface ClientSocketOptions extends OutgoingFramesOptions {
   /** Tells the waiter when all edits of the room so far are durable. */
   readonly whenSaved: Journal["whenSaved"];
-  /** How long to wait before a close that asks to come back, ms. */
-  readonly comebackDelayMs: (room: string | null) => number;
-  readonly onEntered: (connection: Connection<Identity>) => void;
-  /** Calls back when Hocuspocus is done with an address: refused, or left by the client. */
-  readonly onLeft: (address: string) => void;
-  readonly onRefused: (room: string, closeReason: CloseReason) => void;
+  /** How long to wait before a close that asks to come back. */
+  readonly comeback: Comeback;
 }
 
-/** Concatenating beats a write per frame up to here; above, copying costs more than a system call. */
-const LARGE_FRAME_BYTES = 65_536;
+/** Whose socket it is. */
+export interface ClientSocketOwner {
+  /** Hocuspocus has let this client into a room. */
+  onEntered(connection: Connection<Identity>): void;
+  /** Hocuspocus is done with an address: refused, or left by the client. */
+  onLeft(address: string): void;
+  onRefused(room: string, closeReason: CloseReason): void;
+}
 
 /** A minute: longer than a stock provider waits for its first message, so it is not us who give up on a slow network. */
 const READING_PATIENCE_BEATS = 5;
@@ -59,16 +57,18 @@ let lastPayload: Uint8Array | null = null;
 let lastFrame: Buffer = Buffer.alloc(0);
 
 export class ClientSocket implements WebSocketLike {
+  /** What this client may send. */
+  readonly sender: Sender;
   readonly #options: ClientSocketOptions;
-  readonly #frames: Buffer[] = [];
-  #frameBytes = 0;
-  /** Of those that were sent since nothing was waiting. */
-  #largestFrameBytes = 0;
+  readonly #owner: ClientSocketOwner;
+  readonly #webSocket: WebSocket;
+  readonly #frames: OutgoingFrames;
   #leaving: NodeJS.Timeout | null = null;
   #probing: NodeJS.Timeout | null = null;
   #released = false;
   #isAway = false;
-  readonly #ackWaiters = new WeakMap<Connection, SavedWaiter>();
+  /** Made when there is something to acknowledge. */
+  #ackWaiters: WeakMap<Connection, SavedWaiter> | null = null;
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #ownPresence: { readonly address: string; readonly client: number } | null = null;
   #sentSinceBeat = false;
@@ -77,8 +77,26 @@ export class ClientSocket implements WebSocketLike {
   /** Its provider answers the application-level Ping, and may be sent one. */
   understandsPing = false;
 
-  constructor(options: ClientSocketOptions) {
+  constructor(
+    options: ClientSocketOptions,
+    {
+      webSocket,
+      stream,
+      sender,
+      owner,
+    }: {
+      readonly webSocket: WebSocket;
+      /** The stream below `webSocket`. */
+      readonly stream: Duplex;
+      readonly sender: Sender;
+      readonly owner: ClientSocketOwner;
+    },
+  ) {
     this.#options = options;
+    this.#webSocket = webSocket;
+    this.sender = sender;
+    this.#owner = owner;
+    this.#frames = new OutgoingFrames(options, webSocket, stream);
   }
 
   /**
@@ -90,14 +108,9 @@ export class ClientSocket implements WebSocketLike {
     return this.#released ? WebSocket.CLOSED : WebSocket.OPEN;
   }
 
-  /** What this client may send. */
-  get sender(): Sender {
-    return this.#options.sender;
-  }
-
   /** What waits to be read by this client. */
   get bufferedBytes(): number {
-    return this.#options.stream.writableLength + this.#frameBytes;
+    return this.#frames.waitingBytes;
   }
 
   /** Sent away, and only there until its close is done: nothing that it sends counts. */
@@ -137,7 +150,7 @@ export class ClientSocket implements WebSocketLike {
         break;
       case "left":
         this.#write(binaryFrame(message));
-        this.#options.onLeft(outgoing.address);
+        this.#owner.onLeft(outgoing.address);
         break;
       case "plain":
         lastPayload = message;
@@ -153,10 +166,11 @@ export class ClientSocket implements WebSocketLike {
   acknowledge(connection: Connection, count: number): void {
     // Follows the broadcast of what it acknowledges: no echo is to come any more.
     this.#echo = null;
-    let waiter = this.#ackWaiters.get(connection);
+    const waiters = (this.#ackWaiters ??= new WeakMap());
+    let waiter = waiters.get(connection);
     if (!waiter) {
       waiter = { saved: (acks) => this.#sendAcks(connection, acks) };
-      this.#ackWaiters.set(connection, waiter);
+      waiters.set(connection, waiter);
     }
     this.#options.whenSaved(connection.document.name, waiter, count);
   }
@@ -176,22 +190,13 @@ export class ClientSocket implements WebSocketLike {
   }
 
   /** Resolves when what was sent is on its way, or the client is gone. */
-  async drained(): Promise<void> {
-    const { stream } = this.#options;
-    this.flush();
-    if (!stream.writableNeedDrain) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        stream.off("drain", done).off("close", done);
-        resolve();
-      };
-      stream.on("drain", done).on("close", done);
-    });
+  drained(): Promise<void> {
+    return this.#frames.drained();
   }
 
   /** Hocuspocus has let this client into a room. */
   entered(connection: Connection<Identity>): void {
-    this.#options.onEntered(connection);
+    this.#owner.onEntered(connection);
   }
 
   /** For Hocuspocus. Its "Unauthorized" stands for a message that it could not read, and must not look like a refusal. */
@@ -203,17 +208,17 @@ export class ClientSocket implements WebSocketLike {
 
   /** Closes in an orderly way, after what was sent before. */
   closeFor({ code, reason }: Pick<CloseReason, "code" | "reason">): void {
-    this.flush();
-    this.#options.webSocket.resume();
-    this.#options.webSocket.close(code, reason);
+    this.#frames.flush();
+    this.#webSocket.resume();
+    this.#webSocket.close(code, reason);
   }
 
   /** For a client that sends too much: reads nothing more of it for a while, then asks it to come back. */
   holdOff(closeReason: CloseReason): void {
     if (this.#isAway) return;
     this.#isAway = true;
-    this.#options.onRefused("", closeReason);
-    this.#options.webSocket.pause();
+    this.#owner.onRefused("", closeReason);
+    this.#webSocket.pause();
     if (this.#leaving) clearTimeout(this.#leaving);
     this.#leaving = setTimeout(() => this.closeFor(closeReason), HOLD_OFF_MS);
   }
@@ -222,17 +227,17 @@ export class ClientSocket implements WebSocketLike {
   cutOff(closeReason: CloseReason): void {
     if (this.#isAway) return;
     this.#isAway = true;
-    this.#options.onRefused("", closeReason);
+    this.#owner.onRefused("", closeReason);
     this.closeFor(closeReason);
-    this.#options.webSocket.pause();
+    this.#webSocket.pause();
     if (this.#leaving) clearTimeout(this.#leaving);
     this.#leaving = setTimeout(() => this.terminate(), CLOSE_PATIENCE_MS);
   }
 
   /** Ends it without a word: for a peer that is gone or does not read, where a close frame would only wait as well. */
   terminate(): void {
-    this.#dropFrames();
-    this.#options.webSocket.terminate();
+    this.#frames.drop();
+    this.#webSocket.terminate();
   }
 
   /** The client gave a sign of life. */
@@ -245,11 +250,11 @@ export class ClientSocket implements WebSocketLike {
   /** Ends the socket unless the client gives a sign of life soon: somebody waits for what it may have left behind. */
   probe(): void {
     if (this.#probing || this.#released) return;
-    this.#options.webSocket.ping();
+    this.#webSocket.ping();
     this.#probing = setTimeout(() => {
       this.#probing = null;
       // Our ping waits behind what it still has to read, and anybody can have a probe made of anybody: the heartbeat decides.
-      if (this.#options.stream.writableLength === 0) this.terminate();
+      if (!this.#frames.isBehind) this.terminate();
     }, PROBE_PATIENCE_MS);
   }
 
@@ -260,13 +265,13 @@ export class ClientSocket implements WebSocketLike {
   beat(): void {
     this.#silentBeats = this.#heardSinceBeat ? 0 : this.#silentBeats + 1;
     // Our ping waits behind what the client still has to read, and so does its answer.
-    const patience = this.#options.stream.writableLength > 0 ? READING_PATIENCE_BEATS : 1;
+    const patience = this.#frames.isBehind ? READING_PATIENCE_BEATS : 1;
     if (this.#silentBeats >= patience) {
       this.terminate();
       return;
     }
     this.#heardSinceBeat = false;
-    this.#options.webSocket.ping();
+    this.#webSocket.ping();
     if (this.understandsPing && !this.#sentSinceBeat) this.#write(applicationPing);
     this.#sentSinceBeat = false;
   }
@@ -276,65 +281,30 @@ export class ClientSocket implements WebSocketLike {
     this.#released = true;
     if (this.#leaving) clearTimeout(this.#leaving);
     if (this.#probing) clearTimeout(this.#probing);
-    this.#dropFrames();
-  }
-
-  /** Writes the frames of this turn. */
-  flush(): void {
-    const frames = this.#frames;
-    if (frames.length === 0) return;
-    const { stream } = this.#options;
-    if (this.#isOpen && stream.writable) {
-      if (frames.length === 1) stream.write(frames[0]);
-      else if (this.#frameBytes <= LARGE_FRAME_BYTES) stream.write(Buffer.concat(frames, this.#frameBytes));
-      else for (const frame of frames) stream.write(frame);
-    }
-    this.#dropFrames();
-  }
-
-  /** Empties the array in place: a new one for each write is garbage that a room of 200 makes 200 times an update. */
-  #dropFrames(): void {
-    this.#frames.length = 0;
-    this.#frameBytes = 0;
-  }
-
-  get #isOpen(): boolean {
-    return this.#options.webSocket.readyState === WebSocket.OPEN;
+    this.#frames.drop();
   }
 
   #write(frame: Buffer, rest?: Buffer): void {
-    const frameBytes = frame.byteLength + (rest?.byteLength ?? 0);
-    const { stream, writer, maxBufferedBytes } = this.#options;
-    if (!this.#isOpen) return;
-    const waiting = stream.writableLength + this.#frameBytes;
-    this.#largestFrameBytes = waiting === 0 ? frameBytes : Math.max(this.#largestFrameBytes, frameBytes);
-    // The largest frame does not count: a room larger than the limit could not be joined, whatever follows it in the same turn.
-    if (waiting + frameBytes - this.#largestFrameBytes > maxBufferedBytes) {
-      this.#options.onRefused("", closeReasons.slowConsumer);
-      this.terminate();
-      return;
-    }
     this.#sentSinceBeat = true;
-    if (this.#frames.length === 0) writer.add(this);
-    this.#frames.push(frame);
-    if (rest) this.#frames.push(rest);
-    this.#frameBytes += frameBytes;
+    if (this.#frames.add(frame, rest)) return;
+    this.#owner.onRefused("", closeReasons.slowConsumer);
+    this.terminate();
   }
 
   #refuse(address: string, closeReason: CloseReason): void {
     // Hocuspocus says goodbye to each room of a socket that is closed already.
-    if (!this.#isOpen) return;
+    if (!this.#frames.isOpen) return;
     if (closeReason === closeReasons.rateLimited) {
       this.holdOff(closeReason);
       return;
     }
     const room = roomIn(address);
-    this.#options.onRefused(room, closeReason);
+    this.#owner.onRefused(room, closeReason);
     if (!closeReason.retry) {
       // The provider stops asking for this room and keeps the socket, which may carry others.
       const denial = new OutgoingMessage(address).writePermissionDenied(closeReason.reason);
       this.#write(binaryFrame(denial.toUint8Array()));
-      this.#options.onLeft(address);
+      this.#owner.onLeft(address);
       return;
     }
     // Hocuspocus' own word for it would end the provider's attempts (PermissionDenied) or leave it sitting on an open socket
@@ -342,7 +312,7 @@ export class ClientSocket implements WebSocketLike {
     const troubledRoom = closeReason === closeReasons.sessionExpired ? null : room;
     this.#leaving ??= setTimeout(
       () => this.closeFor(closeReason),
-      this.#options.comebackDelayMs(troubledRoom),
+      this.#options.comeback.delayMs(troubledRoom),
     );
   }
 }

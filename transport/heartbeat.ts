@@ -24,11 +24,13 @@ export class Heartbeat {
     this.#timer = setInterval(() => this.#beat(), secondMs).unref();
   }
 
-  /** Watches a socket; call what it returns when the socket closes. */
-  watch(socket: Beating): () => void {
-    const bucket = this.#buckets[this.#second % BEAT_SECONDS];
-    bucket?.add(socket);
-    return () => bucket?.delete(socket);
+  /** Watches a socket, until `unwatch`. */
+  watch(socket: Beating): void {
+    this.#buckets[this.#second % BEAT_SECONDS]?.add(socket);
+  }
+
+  unwatch(socket: Beating): void {
+    for (const bucket of this.#buckets) if (bucket.delete(socket)) return;
   }
 
   stop(): void {

@@ -64,18 +64,15 @@ const keep: Verdict = { kind: "keep" };
 const busy: Verdict = { kind: "busy" };
 const broken: Verdict = { kind: "broken" };
 
-export interface RoomAddressesOptions {
-  readonly maxRooms: number;
-  readonly waiting: WaitingShare;
-}
-
 export class RoomAddresses {
-  readonly #options: RoomAddressesOptions;
+  readonly #maxRooms: number;
+  readonly #waiting: WaitingShare;
   readonly #standings = new Map<string, Standing>();
   #waitingBytes = 0;
 
-  constructor(options: RoomAddressesOptions) {
-    this.#options = options;
+  constructor({ maxRooms, waiting }: { readonly maxRooms: number; readonly waiting: WaitingShare }) {
+    this.#maxRooms = maxRooms;
+    this.#waiting = waiting;
   }
 
   judge(message: Uint8Array): Verdict {
@@ -102,7 +99,7 @@ export class RoomAddresses {
         if (address !== room && this.#standings.has(room))
           return refuse(address, closeReasons.roomNameInvalid);
         // Those asked for count as well: who is let in where is decided later.
-        if (this.#standings.size >= this.#options.maxRooms) return refuse(address, closeReasons.tooManyRooms);
+        if (this.#standings.size >= this.#maxRooms) return refuse(address, closeReasons.tooManyRooms);
         return this.#logIn(address, message);
       case "waiting":
         return this.#wait(standing.messages, message);
@@ -150,7 +147,7 @@ export class RoomAddresses {
 
   #logIn(address: string, { byteLength }: Uint8Array): Verdict {
     if (byteLength > MAX_LOGIN_BYTES) return refuse(address, closeReasons.tokenInvalid);
-    if (!this.#options.waiting.take(byteLength)) return busy;
+    if (!this.#waiting.take(byteLength)) return busy;
     this.#standings.set(address, { kind: "waiting", messages: [], loginBytes: byteLength });
     return pass;
   }
@@ -158,7 +155,7 @@ export class RoomAddresses {
   #wait(messages: Uint8Array[], message: Uint8Array): Verdict {
     const { byteLength } = message;
     if (messages.length >= MAX_WAITING || this.#waitingBytes + byteLength > MAX_WAITING_BYTES) return broken;
-    if (!this.#options.waiting.take(byteLength)) return busy;
+    if (!this.#waiting.take(byteLength)) return busy;
     this.#waitingBytes += byteLength;
     messages.push(message);
     return keep;
@@ -169,7 +166,7 @@ export class RoomAddresses {
     if (standing?.kind !== "waiting") return [];
     const bytes = standing.messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
     this.#waitingBytes -= bytes;
-    this.#options.waiting.give(bytes + standing.loginBytes);
+    this.#waiting.give(bytes + standing.loginBytes);
     return standing.messages;
   }
 }

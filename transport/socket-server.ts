@@ -6,21 +6,22 @@
  */
 import { STATUS_CODES, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { WebSocketServer, type Server } from "ws";
 import { inBatches } from "../lib/batches.ts";
 import { ClientLines } from "../lib/client-lines.ts";
 import type { CloseReason } from "../lib/close-reasons.ts";
 import { addressGroup } from "../limits/address-group.ts";
 import { ConnectionCounts } from "../limits/connection-counts.ts";
-import { Debts } from "../limits/debts.ts";
-import { pieceLimits } from "../limits/message-pieces.ts";
+import { FragmentLimit, pieceLimits } from "../limits/message-pieces.ts";
+import { SenderRules, type SenderLimits } from "../limits/sender.ts";
 import { WaitingBytes } from "../limits/waiting-bytes.ts";
 import { ClientSession, type ClientSessionOptions } from "./client-session.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
 import { clientAddress } from "./connection-request.ts";
-import { TurnWriter } from "./turn-writer.ts";
 import { Resting } from "./resting.ts";
+import { SessionWebSocket } from "./session-web-socket.ts";
+import { TurnWriter } from "./turn-writer.ts";
 import {
   rejectUpgrade,
   type GateRules,
@@ -29,9 +30,18 @@ import {
   type UpgradeAttempt,
 } from "./upgrade-gate.ts";
 
-type Shared = "lines" | "writer" | "comeback" | "counts" | "debts" | "waitingBytes" | "resting";
+type Shared =
+  | "lines"
+  | "writer"
+  | "comeback"
+  | "counts"
+  | "senders"
+  | "fragments"
+  | "waitingBytes"
+  | "resting"
+  | "onClosed";
 
-export interface SocketServerOptions extends GateRules, Omit<ClientSessionOptions, Shared> {
+export interface SocketServerOptions extends GateRules, SenderLimits, Omit<ClientSessionOptions, Shared> {
   readonly httpServer: HttpServer;
   readonly maxMessageBytes: number;
   readonly state: () => Pick<GateState, "stopping" | "storageTrouble">;
@@ -60,7 +70,7 @@ export class SocketServer {
   readonly #sockets = new Set<ClientSocket>();
   readonly #sessions: ClientSessionOptions;
   #warnedOfProxy = false;
-  readonly #webSocketServer: WebSocketServer;
+  readonly #webSocketServer: Server<typeof SessionWebSocket>;
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
@@ -70,12 +80,18 @@ export class SocketServer {
       writer: new TurnWriter(),
       comeback: new Comeback(),
       counts: new ConnectionCounts(),
-      debts: new Debts(),
+      senders: new SenderRules(options),
+      fragments: new FragmentLimit(options.maxMessageBytes),
       waitingBytes: new WaitingBytes(),
       resting: new Resting(),
+      onClosed: (socket) => {
+        this.#sockets.delete(socket);
+        if (this.#sockets.size === 0) this.#onEmpty();
+      },
     };
     this.#webSocketServer = new WebSocketServer({
       noServer: true,
+      WebSocket: SessionWebSocket,
       clientTracking: false,
       // Compression costs 300 kB a connection and most updates are smaller than its header.
       perMessageDeflate: false,
@@ -133,7 +149,7 @@ export class SocketServer {
 
   readonly #upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     // First thing: Node has just removed its own listener, and a reset before `ws` adds one would end the process.
-    stream.on("error", () => stream.destroy());
+    stream.on("error", destroy);
     const attempt = { url: request.url ?? "/", origin: request.headers.origin };
     this.#warnOfProxy(request);
     const address = addressGroup(clientAddress(request, this.#options.trustProxy));
@@ -149,12 +165,9 @@ export class SocketServer {
       return;
     }
     this.#webSocketServer.handleUpgrade(request, stream, head, (webSocket) => {
-      const onClosed = (): void => {
-        this.#sockets.delete(session.socket);
-        if (this.#sockets.size === 0) this.#onEmpty();
-      };
-      const client = { webSocket, stream, request, onClosed };
-      const session = new ClientSession(this.#sessions, client);
+      // That of `ws` does it from here on.
+      stream.off("error", destroy);
+      const session = new ClientSession(this.#sessions, { webSocket, stream, request });
       this.#sockets.add(session.socket);
     });
   };
@@ -186,6 +199,11 @@ export class SocketServer {
       "A client came with X-Forwarded-For and TRUST_PROXY is 0: if there is a proxy in front, all clients count as one address",
     );
   }
+}
+
+/** One for all: a function made at the upgrade would keep its request, a kilobyte, for as long as the socket is open. */
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 function httpResponse({ status, message, retryAfter }: Rejection): string {

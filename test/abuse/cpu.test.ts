@@ -4,8 +4,7 @@ import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import { ThreadedStore } from "../../storage/threaded-store.ts";
 import { readContents } from "../../sync/update-contents.ts";
-import { Sender } from "../../limits/sender.ts";
-import { Debts } from "../../limits/debts.ts";
+import { Sender, SenderRules } from "../../limits/sender.ts";
 import { startComposition } from "../support/composition.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
@@ -66,7 +65,7 @@ test("[M11] a load that takes long is named, and nobody is charged for it", asyn
 
 test("[M12] two seconds in ten are a client's, whether it spends them at once or not", () => {
   const limits = { maxMessagesPerSecond: 1000, maxRoomsPerConnection: 10 };
-  const sender = new Sender({ limits, address: "192.0.2.1", debts: new Debts(), now: 0 });
+  const sender = new Sender(new SenderRules(limits), "192.0.2.1");
   sender.handlingTook(1900, 0);
   expect(sender.isTooCostly(0)).toBe(false);
   sender.handlingTook(1000, 0);

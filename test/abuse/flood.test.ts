@@ -26,7 +26,7 @@ const lettersIn = (server: Composition): number =>
   server.rooms.documents.get("room")?.getText("text").length ?? 0;
 
 test("[M5] a bucket gives its burst at once and then its rate, owes what was spent, and never holds more", () => {
-  const bucket = new TokenBucket({ burst: 3, perSecond: 2 }, 0);
+  const bucket = new TokenBucket({ burst: 3, perSecond: 2 });
   const takes = (now: number, tries: number): number =>
     Array.from({ length: tries }, () => bucket.take(now)).filter(Boolean).length;
   expect([takes(0, 5), takes(500, 5), takes(600, 5), takes(1000, 5)]).toEqual([3, 1, 0, 1]);
@@ -38,18 +38,18 @@ test("[M5] a bucket gives its burst at once and then its rate, owes what was spe
 test("[M6] debts are few, and go once they are paid", () => {
   const debts = new Debts(2);
   const spent = (): TokenBucket => {
-    const bucket = new TokenBucket({ burst: 10, perSecond: 1 }, 0);
+    const bucket = new TokenBucket({ burst: 10, perSecond: 1 });
     bucket.spend(10, 0);
     return bucket;
   };
-  debts.keep("honest", new TokenBucket({ burst: 10, perSecond: 1 }, 0), 0);
+  debts.keep("honest", new TokenBucket({ burst: 10, perSecond: 1 }), 0);
   expect(debts.size).toBe(0);
   for (const key of ["a", "b", "c"]) debts.keep(key, spent(), 0);
   expect(debts.size).toBe(2);
-  const next = new TokenBucket({ burst: 10, perSecond: 1 }, 1000);
-  debts.settle("c", next, 1000);
+  const next = new TokenBucket({ burst: 10, perSecond: 1 });
+  debts.settle("c", next);
   expect(next.level(1000)).toBe(1);
-  const late = new TokenBucket({ burst: 10, perSecond: 1 }, 60_000);
+  const late = new TokenBucket({ burst: 10, perSecond: 1 });
   late.spend(10, 60_000);
   debts.keep("d", late, 60_000);
   expect(debts.size).toBe(1);

@@ -155,6 +155,7 @@ export async function startServer({
           saves: () => !journal.isBehind,
           append: (room, update) => persist.append(room, update),
           storedBytes: (room) => persist.storedBytes(room),
+          catchUp: (document) => persist.catchUp(document),
           onBroken: (document, failure) => {
             log.error(
               { event: "room-broken", room: document.name, err: failure },
@@ -183,6 +184,7 @@ export async function startServer({
     maxDocumentBytes: config.maxDocumentBytes,
     memory,
     isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
+    beforeRead: (document) => fanOut?.join(document),
   });
   const clientIds = new ClientIds({
     userElsewhere: fanOut && ((document, client) => fanOut.userElsewhere(document, client)),

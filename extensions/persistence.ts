@@ -10,7 +10,12 @@
  *            S10 an unreadable journal row is set aside with a loud log, and the rest of the room loads
  * On failure acks are withheld, the journal tries again, readiness turns red
  */
-import { isTransactionOrigin, type Extension } from "@hocuspocus/server";
+import {
+  isTransactionOrigin,
+  type Document,
+  type Extension,
+  type LocalTransactionOrigin,
+} from "@hocuspocus/server";
 import pLimit from "p-limit";
 import * as Y from "yjs";
 import { closeReasons } from "../lib/close-reasons.ts";
@@ -20,9 +25,10 @@ import { Refusal } from "../lib/refusal.ts";
 import type { RoomMemory } from "../limits/room-memory.ts";
 import type { Journal } from "../storage/journal.ts";
 import { StoreMoved, type Compaction, type Store, type UnreadableRow } from "../storage/store.ts";
+import type { ThreadedStore } from "../storage/threaded-store.ts";
 
 export interface PersistenceOptions {
-  readonly store: Store;
+  readonly store: Store & Pick<ThreadedStore, "loadSince">;
   readonly journal: Journal;
   readonly log: Log;
   /** Keeps a room in memory until the returned function is called. */
@@ -31,6 +37,8 @@ export interface PersistenceOptions {
   readonly memory: Pick<RoomMemory, "open" | "loaded">;
   /** Whether another instance journals an update, which came from there with this origin. It is then only counted here. */
   readonly isElsewhere?: ((room: string, update: Uint8Array, origin: unknown) => boolean) | undefined;
+  /** Awaited before a room is read: what others commit afterwards is then known to be missing. */
+  readonly beforeRead?: ((document: Document) => Promise<void> | undefined) | undefined;
 }
 
 /**
@@ -45,6 +53,9 @@ const COMPACT_AFTER_SHARE = 1 / 8;
 /** The event loop or the store is slow with it, and somebody looks at an empty page meanwhile. */
 const SLOW_LOAD_MS = 200;
 
+/** Of what is in the store already. */
+const FROM_STORE: LocalTransactionOrigin = { source: "local", skipStoreHooks: true };
+
 /** What a room's journal has gathered since its last merge. */
 interface Growth {
   rows: number;
@@ -56,6 +67,11 @@ export interface Persistence extends Extension<Identity> {
   saved(room: string): void;
   /** Journals an update that is in the document already, and that another instance was to journal. */
   append(room: string, update: Uint8Array): void;
+  /**
+   * Takes in what other instances have committed since an open room was read.
+   * @throws Refusal
+   */
+  catchUp(document: Document): Promise<void>;
   /** Says loudly what was set aside, whoever's reading of the room found it. */
   reportUnreadable(room: string, rows: readonly UnreadableRow[]): void;
   /** How large an open room is in the store, bytes, with what was deleted since its last merge. */
@@ -77,6 +93,7 @@ export function persistence({
   maxDocumentBytes,
   memory,
   isElsewhere,
+  beforeRead,
 }: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
   const compactAfterBytes = Math.min(COMPACT_AFTER_BYTES, maxDocumentBytes * COMPACT_AFTER_SHARE);
@@ -157,7 +174,7 @@ export function persistence({
     // Never a throw from this listener: Yjs would be left with a dead document. A team's hook may have spoilt the context.
     const author = (isFromClient && (origin.connection.context as Partial<Identity>).user?.id) || "";
     sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
-    if (!isElsewhere?.(room, update, origin)) append(room, update, author);
+    if (origin !== FROM_STORE && !isElsewhere?.(room, update, origin)) append(room, update, author);
   };
 
   const append = (room: string, update: Uint8Array, author = ""): void => {
@@ -180,10 +197,9 @@ export function persistence({
       // A document that was discarded (`Rooms.discard`) may have left edits on their way to the disk.
       if (journal.trouble) throw new Refusal(closeReasons.storageUnavailable, "Edits cannot be saved");
       await new Promise<void>((resolve) => journal.whenSaved(documentName, { saved: () => resolve() }));
+      await beforeRead?.(document);
       const startedAt = performance.now();
-      const { snapshot, updates, unreadable } = await store.load(documentName).catch((error: unknown) => {
-        throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause: error });
-      });
+      const { snapshot, updates, unreadable } = await store.load(documentName).catch(refuse);
       reportUnreadable(documentName, unreadable);
       const storedBytes = [snapshot ?? new Uint8Array(), ...updates].reduce(
         (sum, { byteLength }) => sum + byteLength,
@@ -222,6 +238,16 @@ export function persistence({
     },
 
     append: (room, update) => append(room, update),
+
+    async catchUp(document) {
+      const { name } = document;
+      const since = Y.encodeStateVector(document);
+      const { snapshot, updates, unreadable } = await store.loadSince(name, since).catch(refuse);
+      reportUnreadable(name, unreadable);
+      if (snapshot) Y.applyUpdate(document, snapshot, FROM_STORE);
+      for (const update of updates) Y.applyUpdate(document, update, FROM_STORE);
+    },
+
     storedBytes: (room) => sizes.get(room) ?? 0,
     reportUnreadable,
 
@@ -242,4 +268,8 @@ export function persistence({
       }
     },
   };
+}
+
+function refuse(cause: unknown): never {
+  throw new Refusal(closeReasons.storageUnavailable, "The room could not be loaded", { cause });
 }

@@ -48,6 +48,8 @@ export interface FanOutOptions {
   /** Journals an update that was to be journaled elsewhere. */
   readonly append: (room: string, update: Uint8Array) => void;
   readonly storedBytes: (room: string) => number;
+  /** Takes in what the store has by now, and the document may lack. */
+  readonly catchUp: RoomChannelOptions["catchUp"];
   readonly onBroken: RoomChannelOptions["onBroken"];
   readonly onOrder: (order: Order) => void;
 }
@@ -119,9 +121,9 @@ export class FanOut {
     return { isUp, published, received: this.#received, repairs: this.#repairs, instances };
   }
 
-  /** Shares a room from now on, until its document is destroyed. Resolves when it has what the others have, or in a second. */
-  async open(document: Document): Promise<void> {
-    const { storedBytes, onBroken } = this.#options;
+  /** Shares a room from now on, until its document is destroyed. To be awaited before it is read from the store. Resolves in a second at most. */
+  async join(document: Document): Promise<void> {
+    const { storedBytes, catchUp, onBroken } = this.#options;
     const { name } = document;
     const channel = new RoomChannel({
       document,
@@ -130,12 +132,21 @@ export class FanOut {
       sealed: (message) => this.#seal(message),
       replyChannel: (instance) => this.#replyChannel(instance),
       storedBytes: () => storedBytes(name),
+      catchUp,
       onBroken,
       onRepair: () => this.#repairs++,
     });
     this.#channels.set(name, channel);
     document.on("destroy", () => this.#close(channel));
-    await channel.open();
+    await channel.join();
+  }
+
+  /**
+   * It has been read. Resolves when it has what the others have, or in a second.
+   * @throws as `catchUp` does.
+   */
+  async open({ name }: Document): Promise<void> {
+    await this.#channels.get(name)?.open();
   }
 
   /**

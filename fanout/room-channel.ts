@@ -26,7 +26,7 @@ import {
   stateBeyond,
 } from "./room-words.ts";
 
-/** How long a room waits at its load for the newest from elsewhere: as long as a crash there may keep it from being opened. */
+/** How long a room waits at its load for the others, in all: as long as a crash there may keep it from being opened. */
 const LOAD_PATIENCE_MS = 1000;
 
 /** Comparing walks over the whole document at each instance, so large rooms are compared more rarely: a minute for each so many bytes. */
@@ -47,6 +47,8 @@ export interface RoomChannelOptions {
   readonly sealed: (message: Uint8Array) => Buffer;
   readonly replyChannel: (instance: string) => string;
   readonly storedBytes: () => number;
+  /** Takes in what the store has by now. */
+  readonly catchUp: (document: Document) => Promise<void>;
   /** An edit from elsewhere has broken the document. */
   readonly onBroken: (document: Document, failure: Error | null) => void;
   /** Another instance had what was missing here. */
@@ -59,6 +61,13 @@ export class RoomChannel {
   readonly #options: RoomChannelOptions;
   /** `performance.now()` of the next comparison. */
   #compareAt: number;
+  #patienceMs = LOAD_PATIENCE_MS;
+  /** How many others had the room before it was read from the store; more than there can be where that is not known. */
+  #others = Infinity;
+  /** Somebody has said something of it since. */
+  #wasHeard = false;
+  /** Read from the store: it may be compared from now on. */
+  #isRead = false;
   /** Loaded: what comes as an answer from now on is a repair. */
   #isOpen = false;
   /** By other instances. */
@@ -76,6 +85,28 @@ export class RoomChannel {
     this.people = new RemotePeople(document);
     this.#options = options;
     this.#compareAt = this.#nextComparison();
+  }
+
+  /**
+   * To be awaited before the stored room is read: what others commit from then on, and the reading may miss, is not missed by `open`.
+   * Resolves in a second at most. Never rejects.
+   */
+  async join(): Promise<void> {
+    const { link, channel, sealed } = this.#options;
+    await this.#patiently(async () => {
+      await link.subscribe(channel);
+      // We hear ourselves.
+      this.#others = (await link.publish(channel, sealed(questionForPeople(this.document.name)))) - 1;
+    });
+  }
+
+  /**
+   * Resolves when the document has what the other instances have, or had in the store when they closed it. A second at most are those waited for.
+   * @throws as `catchUp` does.
+   */
+  async open(): Promise<void> {
+    const { document } = this;
+    this.#isRead = true;
     document.on("update", (update: Uint8Array, origin: unknown) => {
       if (peerOf(origin) === null) this.publish(editOf(document.name, update));
       else this.#changes++;
@@ -83,26 +114,28 @@ export class RoomChannel {
     document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
       this.#tell(this.people.changedHere(change, origin));
     });
-  }
-
-  /** Resolves when the document has what the other instances have, or in a second. Never rejects. */
-  async open(): Promise<void> {
-    const patience = new AbortController();
-    const tooLate = delay(LOAD_PATIENCE_MS, undefined, { signal: patience.signal });
-    await Promise.race([this.#join(), tooLate]).catch(() => this.#repairSoon());
-    patience.abort();
-    tooLate.catch(() => {});
+    let haveClosed = false;
+    await this.#patiently(async () => {
+      const heardBy = await this.#ask();
+      // Somebody who had it has not any more, and is done with all commits. If that was after our reading, nobody will tell us.
+      haveClosed = heardBy < Math.max(this.#others, this.#wasHeard ? 1 : 0);
+      await this.#answersOf(heardBy);
+    });
+    if (haveClosed) await this.#options.catchUp(document);
     this.#isOpen = true;
   }
 
   /** Redis, or another instance, is there again, perhaps after a long time. */
   rejoin(): void {
+    // Nothing was heard for some time.
+    if (!this.#isRead) this.#others = Infinity;
     this.#tell(this.people.here());
     this.compare();
   }
 
   /** What this instance has and the others lack, and the other way round, is sent. */
   compare(): void {
+    if (!this.#isRead) return;
     this.#compareAt = this.#nextComparison();
     if (!this.#options.link.isUp) return;
     const untold = [...this.#untold];
@@ -139,11 +172,13 @@ export class RoomChannel {
     }: { readonly from: string; readonly isForUs: boolean; readonly mayTake: boolean },
   ): void {
     const type: number = decoding.readVarUint(decoder);
-    if (!mayTake && !isQuestion(type, decoder)) return;
+    if (!this.#isRead && !isForUs) this.#wasHeard = true;
+    const takes = mayTake && (this.#isRead || type === MessageType.Awareness);
+    if (!takes && !isQuestion(type, decoder)) return;
     switch (type) {
       case MessageType.Sync:
       case MessageType.SyncReply:
-        this.#receiveSync(decoder, { from, isForUs, mayAskBack: mayTake && type === MessageType.Sync });
+        this.#receiveSync(decoder, { from, isForUs, mayAskBack: takes && type === MessageType.Sync });
         break;
       case MessageType.Awareness:
         this.people.receive(decoding.readVarUint8Array(decoder), from);
@@ -161,19 +196,26 @@ export class RoomChannel {
     }
   }
 
-  async #join(): Promise<void> {
+  async #patiently(act: () => Promise<void>): Promise<void> {
+    const startedAt = performance.now();
+    const patience = new AbortController();
+    const tooLate = delay(Math.max(0, this.#patienceMs), undefined, { signal: patience.signal });
+    await Promise.race([act(), tooLate]).catch(() => this.#repairSoon());
+    patience.abort();
+    tooLate.catch(() => {});
+    this.#patienceMs -= performance.now() - startedAt;
+  }
+
+  /** Resolves with the number of others that were asked. */
+  async #ask(): Promise<number> {
     const { link, channel, sealed } = this.#options;
-    await link.subscribe(channel);
-    if (!link.isUp) {
-      this.#repairSoon();
-      return;
-    }
-    // First: who is there is then known before the room is.
-    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
     const question = questionAbout(this.document, { mustAskBack: false });
-    const heardBy = await link.publish(channel, sealed(question));
-    // We hear ourselves. Answers may have come before Redis' own.
-    this.#awaited += heardBy - 1;
+    return (await link.publish(channel, sealed(question))) - 1;
+  }
+
+  async #answersOf(others: number): Promise<void> {
+    // Answers may have come before Redis' own.
+    this.#awaited += others;
     if (this.#awaited > 0) await this.#answered.promise;
   }
 

@@ -1,10 +1,11 @@
 /** What is saved where, when rooms are open at two instances, and what is left when one of them ends. */
 import { execFileSync } from "node:child_process";
 import { MessageType } from "@hocuspocus/server";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { inDatabase } from "../faults/damage.ts";
 import { connect, type Client } from "../support/client.ts";
+import { startComposition } from "../support/composition.ts";
 import { startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
 import { tokenOf } from "../support/presence.ts";
@@ -222,6 +223,65 @@ describeWithRedis("durability across instances", (redis) => {
     await until("shared", () => ben.content.startsWith("newest"));
     const cleo = await connect(room(two, "cleo")).synced();
     expect(cleo.content).toBe(ben.content);
+  });
+
+  describe("a room is written elsewhere and closed there, all while it is loaded here", () => {
+    async function loading() {
+      const cluster = await startCluster(redis, { ROOM_IDLE_SECONDS: "0" });
+      const [one] = cluster.servers;
+      const isRead = Promise.withResolvers<void>();
+      const mayGoOn = Promise.withResolvers<void>();
+      // Behind persistence and before the others are asked.
+      const slow = {
+        priority: 4500,
+        async onLoadDocument() {
+          isRead.resolve();
+          await mayGoOn.promise;
+        },
+      };
+      const third = await startComposition(cluster.env, [slow]);
+      const ana = await connect(room(one, "ana")).synced();
+      ana.text.insert(0, "xa");
+      await ana.saved();
+      const startLoad = async (): Promise<Client> => {
+        const ben = connect({ url: third.url, name: "room", token: tokenOf("ben") });
+        await isRead.promise;
+        return ben;
+      };
+      const unloaded = (times: number): Promise<unknown> =>
+        until("unloaded", () => one.events("room-unloaded").length === times);
+      return { ...cluster, one, ana, startLoad, unloaded, goOn: mayGoOn.resolve };
+    }
+
+    test("[I3] what was written before, and committed only then, is not missed", async () => {
+      const { path, one, ana, startLoad, unloaded, goOn } = await loading();
+      const release = lockStore(path);
+      // One of them shows in no state vector.
+      ana.text.delete(0, 1);
+      ana.text.insert(1, "b");
+      ana.leave();
+      await one.logged("left", ({ event }) => event === "connection-left");
+      const ben = await startLoad();
+      release();
+      await unloaded(1);
+      goOn();
+      expect((await ben.synced()).content).toBe("ab");
+    });
+
+    test("[I3] nor what was written by somebody who came only then", async () => {
+      const { one, ana, startLoad, unloaded, goOn } = await loading();
+      ana.leave();
+      await unloaded(1);
+      const ben = await startLoad();
+      const again = await connect(room(one, "ana")).synced();
+      again.text.delete(0, 1);
+      again.text.insert(1, "b");
+      await again.saved();
+      again.leave();
+      await unloaded(2);
+      goOn();
+      expect((await ben.synced()).content).toBe("ab");
+    });
   });
 
   test("[I3] an instance that does not answer keeps no room from being opened", async () => {

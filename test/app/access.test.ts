@@ -1,7 +1,7 @@
 /** What somebody may not do, the page does not offer, and the server does not take. */
 import { expect, test } from "vitest";
 import { startApp, useBrowser } from "../support/app.ts";
-import type { Person } from "../support/person.ts";
+import { Person } from "../support/person.ts";
 import { until } from "../support/until.ts";
 
 useBrowser();
@@ -107,6 +107,58 @@ test("[W10] whoever is signed out elsewhere is at the login, with the reason; si
   await ben.page.getByRole("button", { name: "Sign out" }).click();
   await ben.page.getByRole("button", { name: "Ana" }).waitFor();
   await until("nothing of Ben on the device", async () => (await copies(ben)).join() === "");
+});
+
+test("[W10] a token that arrives after signing out logs nobody in again, and ends nobody else's session", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.sees("Saved");
+  let answer = (): void => {};
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  await ana.page.route("**/api/auth/refresh", async (route) => {
+    await answered;
+    await route.continue();
+  });
+  const asked = ana.page.waitForRequest("**/api/auth/refresh");
+  await ana.page.context().setOffline(true);
+  await ana.page.context().setOffline(false);
+  await asked;
+  await ana.page.getByRole("button", { name: "Sign out" }).click();
+  await ana.page.getByRole("button", { name: "Ana" }).waitFor();
+  const late = ana.page.waitForResponse("**/api/auth/refresh");
+  answer();
+  await late;
+  expect(await ana.page.evaluate("Object.keys(localStorage)")).toEqual([]);
+  await ana.page.reload();
+  await ana.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
+});
+
+test("[W10] signing out is of all tabs of the person in that browser, and of nobody else's", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  const tab = await ana.secondTab();
+  const ben = new Person({ name: "Ben", page: await ana.page.context().newPage() });
+  await ben.page.goto(app.url);
+  await ben.page.getByRole("button", { name: "Ben" }).click();
+  for (const person of [ana, tab, ben]) await person.sees("Saved");
+  await ana.page.getByRole("button", { name: "Sign out" }).click();
+  await tab.page.getByRole("alert").getByText("You were signed out in another tab.").waitFor();
+  await until("nothing of Ana", async () => (await copies(ben)).join() === "righttask:ben:task-list-1");
+  await ben.add("Still here");
+  await ben.sees("Saved");
+});
+
+test("[W6] what was taken from somebody while they were elsewhere goes from their device when the app hears of it", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Secret");
+  await ben.task("Secret").waitFor();
+  await ben.open("Hiring");
+  await ben.sees("Saved");
+  await setAccess(ana, "Ben", "no access");
+  await ben.page.evaluate("dispatchEvent(new Event('focus'))");
+  await ben.page.getByRole("navigation").getByText("no access").waitFor();
+  await until("only Hiring is left", async () => (await copies(ben)).join() === "righttask:ben:task-list-3");
 });
 
 async function setAccess(owner: Person, member: string, access: string): Promise<void> {

@@ -21,12 +21,19 @@ test("[W11] the page has words for everything that the server tells a client, an
   expect(troubleFor("constructor")).toBeNull();
 });
 
-test("[W11] only lost rights, or a copy that cannot be saved, take it off the device, and only an ended session asks for a login", () => {
+test("[W11] only lost rights take the copy off the device, only an ended session asks for a login, and what is refused for its content can be discarded", () => {
   const refusals = Object.values(closeReasons).map(({ reason }) => refusalFor(reason));
   const forgets = refusals.filter(({ forgetCopy }) => forgetCopy).map(({ reason }) => reason);
-  expect(forgets).toEqual(["room-forbidden", "access-revoked", "client-id-taken"]);
+  expect(forgets).toEqual(["room-forbidden", "access-revoked"]);
   const logins = refusals.filter(({ next }) => next === "login").map(({ reason }) => reason);
   expect(logins).toEqual(["token-invalid", "token-expired"]);
+  const discards = refusals.filter(({ next }) => next === "discard").map(({ reason }) => reason);
+  expect(discards.toSorted()).toEqual([
+    "client-id-taken",
+    "document-too-big",
+    "message-too-big",
+    "update-rejected",
+  ]);
 });
 
 const online: SavedFacts = {
@@ -40,6 +47,7 @@ const online: SavedFacts = {
   hasCopy: true,
   why: null,
 };
+const offline = { kind: "offline", changes: 3, why: null };
 const lost = { isAdmitted: false, hasFailed: true, unsaved: 3 };
 
 test.for<[string, Partial<SavedFacts>, object]>([
@@ -47,8 +55,9 @@ test.for<[string, Partial<SavedFacts>, object]>([
   ["an edit on its way", { unsaved: 1 }, { kind: "saving" }],
   ["the server has not answered the sync", { isAcknowledged: false }, { kind: "saving" }],
   ["first connect", { isAdmitted: false }, { kind: "connecting" }],
-  ["connection lost", { ...lost, unsavedKept: 2 }, { kind: "offline", changes: 2, kept: true, why: null }],
-  ["no copy here", { ...lost, hasCopy: false }, { kind: "offline", changes: 3, kept: false, why: null }],
+  ["connection lost", { ...lost, unsavedKept: 3 }, { ...offline, kept: 3, keeps: true }],
+  ["the last edit is not written yet", { ...lost, unsavedKept: 2 }, { ...offline, kept: 2, keeps: true }],
+  ["no copy here, or no whole one", { ...lost, hasCopy: false }, { ...offline, kept: 0, keeps: false }],
   ["access taken with edits left", { access: "read", unsaved: 2 }, { kind: "read-only", unsaved: 2 }],
 ])("[W3] the status: %s", ([, facts, status]) => {
   expect(savedStatus({ ...online, ...facts })).toEqual(status);

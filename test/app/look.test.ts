@@ -93,6 +93,40 @@ test("[W8] the keyboard alone adds tasks, renames, ticks, deletes, and takes tha
   expect(person.complaints).toEqual([]);
 });
 
+test("[W8] the keyboard's focus stays at a task that is moved, and is at the column's heading when one is deleted", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  const { page } = ana;
+  await ana.add("Here");
+  const focused = page.locator(":focus");
+  await ana.task("Here").getByRole("checkbox").focus();
+  await page.keyboard.press("Space");
+  await ana.column("Done").getByRole("checkbox", { name: "Done: Here", checked: true }).waitFor();
+  expect(await focused.getAttribute("aria-label")).toBe("Done: Here");
+  await ana.task("Here").getByRole("button", { name: "Delete Here" }).focus();
+  await page.keyboard.press("Enter");
+  await ana.task("Here").waitFor({ state: "detached" });
+  expect(await focused.innerText()).toBe("Done 0");
+});
+
+test("[W8] a screen reader hears of the connection, not of each letter", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Quiet");
+  await ana.sees("Saved");
+  await ana.page.evaluate(`{
+    const spoken = document.querySelector("output");
+    window.heard = [];
+    new MutationObserver(() => window.heard.push(spoken.textContent)).observe(spoken, { childList: true, characterData: true, subtree: true });
+  }`);
+  await ana.typeInto("Quiet", " please");
+  await ana.sees("Saved");
+  await app.killServer();
+  await ana.typeInto("Quiet please", "!!");
+  await ana.sees("Offline: 2 changes kept on this device");
+  expect(await ana.page.evaluate("window.heard")).toEqual(["Offline: changes are kept on this device"]);
+});
+
 async function fill(person: Person): Promise<void> {
   for (const title of ["Write the announcement", "Translate the help pages", "Invite the first customers"])
     await person.add(title);

@@ -92,6 +92,96 @@ test("[W4] edits that the server has not seen survive a reload, and are saved wh
   expect(await storedTitles(app.databaseUrl)).toEqual(["Here to stay"]);
 });
 
+test("[W4] the edits of several tabs of one person are counted together, and none is forgotten when another tab has saved", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Mine");
+  await ana.sees("Saved");
+  const tab = await ana.secondTab();
+  await tab.task("Mine").waitFor();
+  await tab.sees("Saved");
+  await app.killServer();
+  await ana.typeInto("Mine", "12");
+  await tab.typeInto("Mine", "3");
+  await ana.sees("Offline: 2 changes kept on this device");
+  await tab.sees("Offline: 1 change kept on this device");
+  await ana.page.reload();
+  await ana.sees("Offline: 3 changes kept on this device");
+  await tab.page.close();
+  await app.startServer();
+  await ana.sees("Saved");
+  await app.killServer();
+  await ana.page.reload();
+  await ana.sees("Offline: nothing is unsaved");
+  expect(await storedTitles(app.databaseUrl)).toEqual([expect.stringMatching(/^Mine(123|312|132)$/)]);
+});
+
+test("[W4] a board that is left before its edits were saved says so, is sent without being opened, and is not lost by signing out unasked", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Left");
+  await ben.task("Left").waitFor();
+  await ana.sees("Saved");
+  await app.killServer();
+  await ana.typeInto("Left", " behind");
+  await ana.sees("Offline: 7 changes kept on this device");
+  await ana.open("Office move");
+  const boards = ana.page.getByRole("navigation", { name: "Boards" });
+  await boards.getByText("7 unsaved").waitFor();
+  const [question] = await Promise.all([
+    ana.page.waitForEvent("dialog"),
+    ana.page.getByRole("button", { name: "Sign out" }).click({ noWaitAfter: true }),
+  ]);
+  expect(question.message()).toContain("Sign out and lose them?");
+  await question.dismiss();
+  await app.startServer();
+  await ben.task("Left behind").waitFor();
+  await boards.getByText("unsaved").waitFor({ state: "detached" });
+});
+
+test("[W3] a device that takes no more edits is not said to keep them, and leaving asks", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Full");
+  await ana.sees("Saved");
+  // What a full disk does: the transaction is aborted.
+  await ana.page.evaluate(`{
+    const { add } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.add = function (...row) {
+      const request = add.apply(this, row);
+      this.transaction.abort();
+      return request;
+    };
+  }`);
+  await app.killServer();
+  await ana.typeInto("Full", "!");
+  await ana.sees("Offline: 1 change in this tab only");
+  const [question] = await Promise.all([
+    ana.page.waitForEvent("dialog"),
+    ana.page.close({ runBeforeUnload: true }),
+  ]);
+  expect(question.type()).toBe("beforeunload");
+  await question.dismiss();
+  await app.startServer();
+  await ana.sees("Saved");
+});
+
+test("[W3] a copy that is deleted under the page is not said to keep anything", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.add("Bare");
+  await ana.sees("Saved");
+  await ana.page.evaluate(
+    "new Promise((done) => (indexedDB.deleteDatabase('righttask:ana:task-list-1').onsuccess = done)).then(() => {})",
+  );
+  await app.killServer();
+  await ana.typeInto("Bare", "!!");
+  await ana.sees("Offline: 2 changes in this tab only");
+  await app.startServer();
+  await ana.sees("Saved");
+  expect(await storedTitles(app.databaseUrl)).toEqual(["Bare!!"]);
+});
+
 /** As another program would read them from the disk. */
 async function storedTitles(databaseUrl: string): Promise<string[]> {
   const store = openStore({ databaseUrl });

@@ -129,6 +129,22 @@ test("[W9] undo and redo are of one's own changes, whatever the other does in be
   await ben.task("Mine").waitFor();
 });
 
+test("[W2] whoever types goes on typing when somebody else moves the task, in its column or to another", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  for (const title of ["First", "Second"]) await ana.add(title);
+  await ben.task("Second").waitFor();
+  await ana.typeInto("First", " a");
+  await drag(ben, "Second", ben.page.getByRole("button", { name: "Move First a" }));
+  await until("Second above for Ana", async () => (await ana.titles()).join() === "Second,First a");
+  await ana.page.keyboard.type("b");
+  await ben.page.getByRole("combobox", { name: "Column of First ab" }).selectOption("In progress");
+  await ana.column("In progress").getByRole("listitem", { name: "First ab" }).waitFor();
+  await ana.page.keyboard.press("ArrowLeft");
+  await ana.page.keyboard.type("c");
+  await ben.task("First acb").waitFor();
+});
+
 async function firstTitle(person: Person): Promise<string> {
   return (await person.titles())[0] ?? "";
 }

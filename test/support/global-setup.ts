@@ -8,7 +8,9 @@ import { promisify } from "node:util";
  */
 export default async function setup(): Promise<void> {
   const root = fileURLToPath(new URL("../../", import.meta.url));
+  // Vitest says "test", with which Vite builds a page for development.
+  const env = { ...process.env, NODE_ENV: "production" };
   const build = (workspace: string) =>
-    promisify(execFile)("npm", ["run", "-s", "build", "-w", workspace], { cwd: root });
+    promisify(execFile)("npm", ["run", "-s", "build", "-w", workspace], { cwd: root, env });
   await Promise.all([build("examples/backend"), build("examples/frontend")]);
 }

@@ -1,4 +1,4 @@
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { LoginPage } from "./session/login-page.tsx";
 import { Session } from "./session/session.ts";
 import { Workspace } from "./workspace.tsx";
@@ -10,10 +10,16 @@ export function App() {
   const signedOut = useCallback(
     (reason: string | null) => {
       session?.end();
+      // An answer that comes late ends its own session, not that of whoever is here now.
+      setSession((current) => (current === session ? null : current));
       setNotice(reason);
-      setSession(null);
     },
     [session],
+  );
+
+  useEffect(
+    () => session?.onEndedElsewhere(() => signedOut("You were signed out in another tab.")),
+    [session, signedOut],
   );
 
   if (!session) return <LoginPage notice={notice} onLogin={setSession} />;

@@ -1,38 +1,40 @@
-import { useCallback, useEffect, useRef, useState } from "react";
-import { SideBar } from "./boards/side-bar.tsx";
-import { useBoards } from "./boards/use-boards.ts";
+import { useCallback, useRef } from "react";
 import { BoardPage } from "./board/board-page.tsx";
-import { forgetCopies } from "./collab/local-copy.ts";
-import type { Session } from "./session/session.ts";
+import { NoBoard } from "./boards/no-board.tsx";
+import { SideBar } from "./boards/side-bar.tsx";
+import { UnsentBoard } from "./boards/unsent-board.tsx";
+import { useBoards } from "./boards/use-boards.ts";
+import { useUnsent } from "./boards/use-unsent.ts";
+import { forgetCopies, unsavedCopies } from "./collab/copies.ts";
 import { useTeam } from "./people/use-team.ts";
+import type { Session } from "./session/session.ts";
+import { choose, useChosenBoard } from "./use-chosen-board.ts";
 
 export interface WorkspaceProps {
   readonly session: Session;
   readonly onSignedOut: (notice: string | null) => void;
 }
 
+const LOSE = "Changes that are not saved yet are on this device only. Sign out and lose them?";
+
 /** Side bar and board of somebody who is logged in. */
 export function Workspace({ session, onSignedOut }: WorkspaceProps) {
-  const { boards, reload } = useBoards(session, onSignedOut);
-  const people = useTeam();
-  const [chosen, setChosen] = useState(() => location.hash.slice(1));
+  const { boards, hasTrouble, reload } = useBoards(session, onSignedOut);
+  const people = useTeam(session);
+  const chosen = useChosenBoard();
+  const board = chosen === "" ? boards?.[0] : boards?.find(({ id }) => id === chosen);
+  const { unsent, refresh } = useUnsent(session.user.id, board?.id ?? null);
   const unsaved = useRef(0);
   const rememberUnsaved = useCallback((changes: number): void => {
     unsaved.current = changes;
   }, []);
-  const board = boards.find(({ id }) => id === chosen) ?? boards[0];
 
-  useEffect(() => {
-    const follow = (): void => setChosen(location.hash.slice(1));
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
-  }, []);
-
-  const signOut = (): void => {
-    const question = "Changes that are not saved yet are on this device only. Sign out and lose them?";
-    if (unsaved.current > 0 && !confirm(question)) return;
+  const signOut = async (): Promise<void> => {
+    const userId = session.user.id;
+    const isUnsaved = unsaved.current > 0 || (await unsavedCopies(userId)).size > 0;
+    if (isUnsaved && !confirm(LOSE)) return;
     // A shared device: nothing of theirs stays on it.
-    void forgetCopies(session.user.id);
+    void forgetCopies(userId);
     onSignedOut(null);
   };
 
@@ -40,15 +42,16 @@ export function Workspace({ session, onSignedOut }: WorkspaceProps) {
     <div className="workspace">
       <SideBar
         session={session}
-        boards={boards}
+        boards={boards ?? []}
         current={board?.id ?? ""}
+        unsent={unsent}
         onOpen={(id) => {
-          location.hash = id;
+          choose(id);
           reload();
         }}
-        onSignOut={signOut}
+        onSignOut={() => void signOut()}
       />
-      {board && (
+      {board ? (
         <BoardPage
           key={board.id}
           session={session}
@@ -58,7 +61,12 @@ export function Workspace({ session, onSignedOut }: WorkspaceProps) {
           onSignedOut={onSignedOut}
           onUnsaved={rememberUnsaved}
         />
+      ) : (
+        <NoBoard boards={boards} hasTrouble={hasTrouble} onRetry={reload} />
       )}
+      {[...unsent.keys()].map((id) => (
+        <UnsentBoard key={id} session={session} board={id} onSaved={refresh} />
+      ))}
     </div>
   );
 }

@@ -23,7 +23,7 @@ export function BoardColumn({ column, count, children, footer }: BoardColumnProp
   const heading = `column-${column}`;
   return (
     <section ref={ref} className="column" aria-labelledby={heading} data-target={isDropTarget}>
-      <h2 id={heading}>
+      <h2 id={heading} tabIndex={-1}>
         {columnNames[column]} <span className="count">{count}</span>
       </h2>
       <ul className="tasks">{children}</ul>

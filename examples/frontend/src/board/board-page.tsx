@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Board } from "../boards/board-access.ts";
+import { collabUrl } from "../collab-url.ts";
 import { MembersDialog } from "../boards/members-dialog.tsx";
 import { useRoom, type OpenRoom } from "../collab/use-room.ts";
 import { PeopleHere } from "../people/people-here.tsx";
@@ -17,13 +18,13 @@ export interface BoardPageProps {
   /** What the server lets this person do, when it has changed; null while it is not known, and where they may do nothing. */
   readonly onAccess: (access: OpenRoom["access"]) => void;
   readonly onSignedOut: (notice: string) => void;
-  /** Whether leaving now would lose something. */
+  /** How many changes the server has not acknowledged. */
   readonly onUnsaved: (changes: number) => void;
 }
 
 export function BoardPage({ session, board, people, onAccess, onSignedOut, onUnsaved }: BoardPageProps) {
   const open = useRoom({
-    url: `${location.origin.replace(/^http/, "ws")}/collab`,
+    url: collabUrl,
     room: board.id,
     userId: session.user.id,
     token: session.freshToken,
@@ -32,15 +33,29 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
   const refusal = open?.status.kind === "out" ? open.status.refusal : null;
   const access = refusal ? null : (open?.access ?? null);
   const undo = useUndo(open?.room.document ?? null);
-  const isShown = !refusal && open?.isLoaded && undo;
+  const isShown = (!refusal || refusal.next === "discard") && open?.isLoaded && undo;
+  const unsaved = open?.unsaved ?? 0;
+  const isAtRisk = open?.isAtRisk === true;
   const isEditable = access === "write";
 
   useEffect(() => {
     onAccess(access);
   }, [access, onAccess]);
   useEffect(() => {
-    onUnsaved(unsavedIn(open));
-  }, [open, onUnsaved]);
+    onUnsaved(unsaved);
+  }, [unsaved, onUnsaved]);
+  useEffect(() => {
+    document.title = `${board.name} - RightTask`;
+    return () => {
+      document.title = "RightTask";
+    };
+  }, [board.name]);
+  useEffect(() => {
+    if (!isAtRisk) return undefined;
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isAtRisk]);
   useEffect(() => {
     if (refusal?.next === "login") onSignedOut(refusal.text);
   }, [refusal, onSignedOut]);
@@ -63,7 +78,7 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
           </button>
         </div>
       </div>
-      {refusal && open && <RefusalView refusal={refusal} onRetry={open.retry} />}
+      {refusal && open && <RefusalView refusal={refusal} onRetry={open.retry} onDiscard={open.discard} />}
       {isShown && (
         <BoardView
           room={open.room}
@@ -73,7 +88,7 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
           undo={undo}
         />
       )}
-      {!refusal && !isShown && <p className="hint loading">Opening the board …</p>}
+      {!refusal && !isShown && <p className="hint loading">{whyNotShown(open)}</p>}
       {showsMembers && (
         <MembersDialog session={session} board={board} onClose={() => setShowsMembers(false)} />
       )}
@@ -81,9 +96,8 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
   );
 }
 
-function unsavedIn(open: OpenRoom | null): number {
-  const status = open?.status;
-  if (status?.kind === "offline") return status.changes;
-  if (status?.kind === "read-only") return status.unsaved;
-  return status?.kind === "saving" ? 1 : 0;
+function whyNotShown(open: OpenRoom | null): string {
+  return open?.status.kind === "offline"
+    ? "This board is not on this device yet. It opens when the connection is back."
+    : "Opening the board …";
 }

@@ -9,6 +9,7 @@ import type { CardActions } from "./card-actions.ts";
 import { TaskCard } from "./task-card.tsx";
 import { columns, type Column, readTasks, type Task, TaskChanges } from "./tasks.ts";
 import type { Undo } from "./use-undo.ts";
+import { useKeptFocus } from "./use-kept-focus.ts";
 import { useTasks } from "./use-tasks.ts";
 
 export interface BoardViewProps {
@@ -24,6 +25,7 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
   // What is dragged stays where it is, also when somebody else moves or deletes it: dnd-kit does not bear that (checked on 0.5).
   const [held, setHeld] = useState<readonly Task[] | null>(null);
   const tasks = held ?? current;
+  const focus = useKeptFocus();
   const [newest, setNewest] = useState<string | null>(null);
   const changes = useMemo(() => new TaskChanges(room.document), [room]);
   const actions = useMemo<CardActions>(
@@ -48,7 +50,7 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
 
   return (
     <DragDropProvider onDragStart={() => setHeld(current)} onDragOver={stayInColumn} onDragEnd={drop}>
-      <div className="board">
+      <div className="board" {...focus}>
         {columns.map((column) => {
           const inside = inColumn(tasks, column);
           return (
@@ -83,6 +85,11 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
           );
         })}
       </div>
+      {tasks.length === 0 && (
+        <p className="hint no-tasks">
+          No tasks yet.{isEditable && " Add the first one: everybody here sees it at once."}
+        </p>
+      )}
     </DragDropProvider>
   );
 }

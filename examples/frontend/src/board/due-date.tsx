@@ -23,12 +23,15 @@ export function DueDate({ task: { due, column }, name, isEditable, onChange }: D
   );
 }
 
-const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const short = { day: "numeric", month: "short", timeZone: "UTC" } as const;
+const thisYear = new Intl.DateTimeFormat(undefined, short);
+const otherYears = new Intl.DateTimeFormat(undefined, { ...short, year: "numeric" });
 
 /** Dates without a time are read as UTC, so they are written as UTC. */
 function shortDate(date: string): string {
   const time = Date.parse(date);
-  return Number.isNaN(time) ? date : dayAndMonth.format(time);
+  if (Number.isNaN(time)) return date;
+  return (date.slice(0, 4) === today().slice(0, 4) ? thisYear : otherYears).format(time);
 }
 
 /** Of this device's own calendar, as the others are. */

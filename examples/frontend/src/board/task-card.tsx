@@ -39,6 +39,7 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
     <li
       ref={ref}
       className="task"
+      data-task={task.id}
       data-done={isDone}
       data-dragging={isDragging}
       data-target={isDropTarget && !isDragging}

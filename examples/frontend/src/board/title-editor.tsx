@@ -1,7 +1,7 @@
 import { standardKeymap } from "@codemirror/commands";
-import { EditorState } from "@codemirror/state";
+import { EditorSelection, EditorState } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
-import { useEffect, useEffectEvent, useRef } from "react";
+import { useEffectEvent, useLayoutEffect, useRef } from "react";
 import { yCollab, ySyncAnnotation } from "y-codemirror.next";
 import type * as Y from "yjs";
 import type { Room } from "../collab/room.ts";
@@ -28,12 +28,16 @@ export function TitleEditor(props: TitleEditorProps) {
     return true;
   });
 
-  useEffect(() => {
+  // Before the next key: somebody else's move may have replaced the editor in which this person types.
+  useLayoutEffect(() => {
     if (!host.current) return undefined;
+    const cursor = cursors.get(title);
+    cursors.delete(title);
     const view = new EditorView({
       parent: host.current,
       state: EditorState.create({
         doc: title.toJSON(),
+        selection: EditorSelection.cursor(Math.min(cursor ?? 0, title.length)),
         extensions: [
           oneLine,
           EditorView.lineWrapping,
@@ -55,14 +59,20 @@ export function TitleEditor(props: TitleEditorProps) {
         ],
       }),
     });
-    if (startsFocused) view.focus();
-    return () => view.destroy();
+    if (startsFocused || cursor !== undefined) view.focus();
+    return () => {
+      if (view.hasFocus) cursors.set(title, view.state.selection.main.head);
+      view.destroy();
+    };
     // The label is for the first moment only: it would be the editor's own text.
     // oxlint-disable-next-line react/exhaustive-deps
   }, [room, taskId, title, isEditable, undoManager]);
 
   return <div className="title" ref={host} />;
 }
+
+/** Where somebody was typing when the card went to another column, or their right to type came back. */
+const cursors = new WeakMap<Y.Text, number>();
 
 /** A line break that is pasted becomes a space. What comes from the others is shown as it is: changed here, it would count as typed here. */
 const oneLine = EditorState.transactionFilter.of((transaction) => {

@@ -1,4 +1,5 @@
 /** The boards of the team and who may do what there, as the backend says. */
+import { listFrom } from "../list-from.ts";
 import type { Session } from "../session/session.ts";
 
 export type BoardAccess = "read" | "write" | null;
@@ -17,14 +18,14 @@ export interface Member {
   readonly isOwner: boolean;
 }
 
-export async function fetchBoards(session: Session): Promise<readonly Board[]> {
-  const response = await session.request("/boards");
-  return (await response.json()) as readonly Board[];
+export async function fetchBoards(session: Session, signal: AbortSignal): Promise<readonly Board[]> {
+  const response = await session.request("/boards", { signal });
+  return listFrom<Board>(response);
 }
 
 export async function fetchMembers(session: Session, board: string): Promise<readonly Member[]> {
   const response = await session.request(`/boards/${encodeURIComponent(board)}/members`);
-  return (await response.json()) as readonly Member[];
+  return listFrom<Member>(response);
 }
 
 /** Holds in the member's open tabs within a second. */

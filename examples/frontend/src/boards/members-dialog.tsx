@@ -16,7 +16,13 @@ export function MembersDialog({ session, board, onClose }: MembersDialogProps) {
   const [trouble, setTrouble] = useState(false);
 
   const load = useCallback(() => {
-    fetchMembers(session, board.id).then(setMembers, () => setTrouble(true));
+    fetchMembers(session, board.id).then(
+      (found) => {
+        setMembers(found);
+        setTrouble(false);
+      },
+      () => setTrouble(true),
+    );
   }, [session, board.id]);
 
   useEffect(() => {

@@ -6,6 +6,8 @@ export interface SideBarProps {
   readonly session: Session;
   readonly boards: readonly Board[];
   readonly current: string;
+  /** Board → edits that are on this device only, of the boards that are not open. */
+  readonly unsent: ReadonlyMap<string, number>;
   readonly onOpen: (board: string) => void;
   readonly onSignOut: () => void;
 }
@@ -14,7 +16,7 @@ export interface SideBarProps {
 const limits = { write: null, read: "read-only", none: "no access" } as const;
 const limitOf = (access: BoardAccess): string | null => limits[access ?? "none"];
 
-export function SideBar({ session, boards, current, onOpen, onSignOut }: SideBarProps) {
+export function SideBar({ session, boards, current, unsent, onOpen, onSignOut }: SideBarProps) {
   return (
     <header className="side-bar">
       <p className="brand">
@@ -31,6 +33,7 @@ export function SideBar({ session, boards, current, onOpen, onSignOut }: SideBar
                 onClick={() => onOpen(board.id)}
               >
                 <span>{board.name}</span>
+                {unsent.has(board.id) && <small className="unsent">{unsent.get(board.id)} unsaved</small>}
                 {limitOf(board.access) && <small>{limitOf(board.access)}</small>}
               </button>
             </li>

@@ -1,27 +1,43 @@
 /**
  * The room on this device (IndexedDB): shown at once at the next visit, and where edits wait while the server is away.
  *
- * One database for each user and room: on a shared device nobody opens what another has left. Signing out deletes all of a user's
- * (`forgetCopies`), losing the right to a room deletes that one.
+ * One database for each user and room: on a shared device nobody opens what another has left. `copies.ts` is about all of a user's.
  */
 import { IndexeddbPersistence } from "y-indexeddb";
 import type { Doc } from "yjs";
+import { type Access, CopyNotes } from "./copy-notes.ts";
+import { canStore, done } from "./indexed-db.ts";
 
-export type Access = "read" | "write";
-
-/** What is remembered beside the document. */
-interface Notes {
-  /** Edits that the server had not acknowledged. */
-  unsaved: number;
-  /** So that a page that opens offline knows whether it may edit. */
-  access: Access;
+export interface Place {
+  readonly user: string;
+  readonly room: string;
 }
 
-export class LocalCopy {
-  readonly #persistence: IndexeddbPersistence;
+export const nameOf = ({ user, room }: Place): string => `righttask:${encodeURIComponent(user)}:${room}`;
 
-  private constructor(persistence: IndexeddbPersistence) {
-    this.#persistence = persistence;
+export class LocalCopy {
+  readonly notes: CopyNotes;
+  /** What an earlier visit, or another tab, has left. */
+  readonly found: { readonly unsaved: number; readonly access: Access | null; readonly isWhole: boolean };
+  readonly #persistence: IndexeddbPersistence;
+  readonly #db: IDBDatabase;
+  #lastKey: number;
+
+  private constructor(parts: {
+    persistence: IndexeddbPersistence;
+    db: IDBDatabase;
+    notes: CopyNotes;
+    found: LocalCopy["found"];
+    lastKey: number;
+  }) {
+    this.#persistence = parts.persistence;
+    this.#db = parts.db;
+    this.notes = parts.notes;
+    this.found = parts.found;
+    this.#lastKey = parts.lastKey;
+    // Deleted under us, by another tab or by hand: y-indexeddb would go on writing, and its failure would keep the room from hearing of the edit.
+    for (const event of ["versionchange", "close"])
+      this.#db.addEventListener(event, () => void this.#persistence.destroy());
   }
 
   /** @returns null where the browser keeps nothing (some private windows, a full disk) */
@@ -30,22 +46,28 @@ export class LocalCopy {
     if (!(await canStore())) return null;
     const persistence = new IndexeddbPersistence(nameOf({ user, room }), document);
     await persistence.whenSynced;
-    return new LocalCopy(persistence);
+    const { db } = persistence;
+    if (!db) return null;
+    try {
+      const notes = new CopyNotes(db);
+      const [found, lastKey] = await Promise.all([notes.read(), lastKeyIn(db)]);
+      return new LocalCopy({ persistence, db, notes, found, lastKey });
+    } catch {
+      await persistence.destroy();
+      return null;
+    }
   }
 
-  async read<K extends keyof Notes>(note: K): Promise<Notes[K] | undefined> {
-    return (await this.#persistence.get(note)) as Notes[K] | undefined;
-  }
-
-  async note<K extends keyof Notes>(note: K, value: Notes[K]): Promise<void> {
-    await this.#persistence.set(note, value);
-  }
-
-  /** Resolves when what was edited until now is written: a transaction on the same store waits for those before it. */
-  async written(): Promise<void> {
-    const { db } = this.#persistence;
-    if (!db) return;
-    await done(db.transaction(["updates"], "readonly").objectStore("updates").count());
+  /**
+   * Whether the edit that was made just now is written. A transaction on the same store waits for those before it, also for one that
+   * fails (a full disk), which y-indexeddb does not tell: then there is no new row.
+   */
+  async written(): Promise<boolean> {
+    const key = await lastKeyIn(this.#db).catch(() => 0);
+    // Compared after the wait: the answers come in the order of the edits.
+    const isNew = key > this.#lastKey;
+    if (isNew) this.#lastKey = key;
+    return isNew;
   }
 
   async close(): Promise<void> {
@@ -57,35 +79,8 @@ export class LocalCopy {
   }
 }
 
-interface Place {
-  readonly user: string;
-  readonly room: string;
-}
-
-const PREFIX = "righttask";
-
-const nameOf = ({ user, room }: Place): string => `${PREFIX}:${encodeURIComponent(user)}:${room}`;
-
-/** Deletes every room that this user has on this device, also what was not saved. */
-export async function forgetCopies(user: string): Promise<void> {
-  const prefix = nameOf({ user, room: "" });
-  const databases = await indexedDB.databases().catch(() => []);
-  for (const { name } of databases) if (name?.startsWith(prefix)) indexedDB.deleteDatabase(name);
-}
-
-async function canStore(): Promise<boolean> {
-  try {
-    const database = await done(indexedDB.open(`${PREFIX}-probe`));
-    database.close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function done<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.addEventListener("success", () => resolve(request.result));
-    request.addEventListener("error", () => reject(request.error));
-  });
+async function lastKeyIn(db: IDBDatabase): Promise<number> {
+  const rows = db.transaction("updates", "readonly").objectStore("updates");
+  const last = await done(rows.openKeyCursor(null, "prev"));
+  return Number(last?.key ?? 0);
 }

@@ -11,10 +11,11 @@ export interface Refusal {
   /**
    * - `login`: the session is over, only a new login helps
    * - `ask`: worth another try when the person asks for it
+   * - `discard`: what is unsaved is what the server refuses, and it would again. The person may copy it, and then go on without it
    * - `nothing`: the same would happen again
    */
-  readonly next: "login" | "ask" | "nothing";
-  /** What is kept on this device of the room is no longer theirs to see, or of no use. */
+  readonly next: "login" | "ask" | "discard" | "nothing";
+  /** What is kept on this device of the room is no longer theirs to see. */
   readonly forgetCopy: boolean;
 }
 
@@ -22,6 +23,7 @@ type Meaning = Omit<Refusal, "reason">;
 
 const ask = (text: string): Meaning => ({ text, next: "ask", forgetCopy: false });
 const anew = (text: string): Meaning => ({ text, next: "ask", forgetCopy: true });
+const discard = (text: string): Meaning => ({ text, next: "discard", forgetCopy: false });
 const login = (text: string): Meaning => ({ text, next: "login", forgetCopy: false });
 const final = (text: string): Meaning => ({ text, next: "nothing", forgetCopy: false });
 
@@ -37,18 +39,21 @@ const refusals: Readonly<Record<string, Meaning>> = {
   "too-many-tabs": ask("You have this board open in too many tabs. Close some of them."),
   "too-much-open": ask("You have too much open at once. Close some boards."),
   // A new document and an empty copy: with these it would be the same again.
-  "client-id-taken": anew("What is unsaved here cannot be saved. Open the board as it is."),
+  "client-id-taken": discard("What is unsaved here cannot be saved."),
   "too-many-rooms": ask("Too many boards are open on this page."),
   "room-name-invalid": final("There is no board under this address."),
-  "document-too-big": final("This board has reached its size limit. Your last change was not saved."),
+  "document-too-big": discard("This board has reached its size limit. Your last changes were not saved."),
   "awareness-too-big": final("This page showed the others more than the server takes."),
   "too-costly": ask("Your changes kept everybody waiting. Wait a moment before you go on."),
-  "update-rejected": final("Your last changes broke this board and were not saved."),
-  // Closes that no stock provider brings about; a proxy in between might.
+  "update-rejected": discard("Your last changes broke this board and were not saved."),
+  // Closes. The first two no stock provider brings about; a proxy in between might.
   "binary-frames-only": final("The connection was refused."),
   "too-many-pieces": final("The connection was refused."),
-  "message-too-big": final("A change was larger than the server takes."),
+  "message-too-big": discard("Your last change was larger than the server takes, and was not saved."),
 };
+
+/** What a browser is told where a message was too large, whoever closes. */
+const TOO_BIG = 1009;
 
 /** Closes after which the provider is back by itself, with everything written meanwhile. Said only while it lasts. */
 const troubles: Readonly<Record<string, string>> = {
@@ -69,6 +74,12 @@ const troubles: Readonly<Record<string, string>> = {
 export function refusalFor(reason: string): Refusal {
   const meaning = Object.hasOwn(refusals, reason) ? refusals[reason] : undefined;
   return { reason, ...(meaning ?? ask("The board could not be opened.")) };
+}
+
+/** A final word that comes as a close, which the provider does not take as one. */
+export function refusalByClose({ code, reason }: { code: number; reason: string }): Refusal | null {
+  if (code === TOO_BIG) return refusalFor("message-too-big");
+  return Object.hasOwn(refusals, reason) ? refusalFor(reason) : null;
 }
 
 /** Whether the server ever says this, so that a test finds what is missing. */

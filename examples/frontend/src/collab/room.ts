@@ -8,9 +8,10 @@ import { HocuspocusProvider } from "@hocuspocus/provider";
 import { Doc } from "yjs";
 import { DirectSocket } from "./direct-socket.ts";
 import { EditCount } from "./edit-count.ts";
-import { type Access, LocalCopy } from "./local-copy.ts";
+import type { Access } from "./copy-notes.ts";
+import { LocalCopy } from "./local-copy.ts";
 import { othersIn, type PersonHere } from "./people.ts";
-import { type Refusal, refusalFor, troubleFor } from "./reasons.ts";
+import { type Refusal, refusalByClose, refusalFor, troubleFor } from "./reasons.ts";
 import { type SavedStatus, savedStatus } from "./saved-status.ts";
 import { SignedOut } from "./signed-out.ts";
 
@@ -32,6 +33,10 @@ export interface RoomState {
   readonly access: Access | null;
   /** There is something to show: the copy of this device, or the room as it is. */
   readonly isLoaded: boolean;
+  /** Edits that the server has not acknowledged. */
+  readonly unsaved: number;
+  /** Closing the page now would lose some of them. */
+  readonly isAtRisk: boolean;
   readonly others: readonly PersonHere[];
 }
 
@@ -49,9 +54,18 @@ export class Room {
   #hasFailed = false;
   #hasSynced = false;
   #hasContent = false;
+  /** Until an edit could not be written. */
+  #copyIsComplete = true;
   #isClosed = false;
   #tokenRetry: ReturnType<typeof setTimeout> | undefined;
-  #state: RoomState = { status: { kind: "connecting" }, access: null, isLoaded: false, others: [] };
+  #state: RoomState = {
+    status: { kind: "connecting" },
+    access: null,
+    isLoaded: false,
+    unsaved: 0,
+    isAtRisk: false,
+    others: [],
+  };
 
   constructor(options: RoomOptions) {
     this.#options = options;
@@ -84,6 +98,13 @@ export class Room {
     if (id === null) this.awareness.setLocalStateField("cursor", null);
   }
 
+  /** Deletes what this device has of the room, saved or not. The room has to be closed afterwards, and opened anew. */
+  async forget(): Promise<void> {
+    const copy = this.#copy;
+    this.#copy = null;
+    await copy?.forget();
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#tokenRetry);
@@ -98,15 +119,16 @@ export class Room {
   async #open(): Promise<void> {
     const { userId: user, room } = this.#options;
     const copy = await LocalCopy.open({ user, room, document: this.document });
-    const [unsaved, access] = copy ? await Promise.all([copy.read("unsaved"), copy.read("access")]) : [];
     if (this.#isClosed) {
       await copy?.close();
       return;
     }
     this.#copy = copy;
-    this.#edits.resume(unsaved ?? 0);
-    this.#access = access ?? null;
-    this.#hasContent = this.document.store.clients.size > 0;
+    if (copy) {
+      this.#edits.resume(copy.found.unsaved);
+      this.#access = copy.found.access;
+      this.#hasContent = copy.found.isWhole || this.document.store.clients.size > 0;
+    }
     this.document.on("update", this.#onUpdate);
     this.provider.attach();
     void this.#socket.connect();
@@ -119,15 +141,19 @@ export class Room {
     provider.on("authenticationFailed", ({ reason }: { reason: string }) => void this.#onRefused(reason));
     provider.on("disconnect", ({ event }: { event: CloseEvent }) => {
       this.#hasFailed = true;
+      const refusal = refusalByClose(event);
+      // Said while the provider comes back and sends the same: it would be closed for it again and again.
+      if (refusal && !this.#refusal) return this.#end(refusal);
       this.#why = troubleFor(event.reason);
       this.#publish();
     });
     provider.on("synced", () => {
       this.#hasSynced = true;
+      this.#copy?.notes.whole();
       this.#publish();
     });
     provider.on("unsyncedChanges", () => {
-      if (this.#isAcknowledged && this.#edits.saved()) void this.#copy?.note("unsaved", 0);
+      if (this.#isAcknowledged && this.#edits.saved()) this.#copy?.notes.saved();
       this.#publish();
     });
     provider.on("status", () => this.#publish());
@@ -151,9 +177,10 @@ export class Room {
     const edit = this.#edits.made();
     const copy = this.#copy;
     if (!copy) return this.#publish();
-    void copy.note("unsaved", this.#edits.unsaved);
-    void copy.written().then(() => {
-      this.#edits.kept(edit);
+    copy.notes.unsaved(this.#edits.unsaved);
+    void copy.written().then((isWritten) => {
+      if (isWritten) this.#edits.kept(edit);
+      else this.#copyIsComplete = false;
       this.#publish();
     });
     this.#publish();
@@ -167,7 +194,7 @@ export class Room {
   #onAdmitted(scope: string): void {
     this.#access = scope === "readonly" ? "read" : "write";
     this.#why = null;
-    void this.#copy?.note("access", this.#access);
+    this.#copy?.notes.access(this.#access);
     this.#publish();
   }
 
@@ -192,7 +219,11 @@ export class Room {
       return await this.#options.token();
     } catch (error) {
       if (error instanceof SignedOut) this.#end(refusalFor("token-expired"));
-      else this.#tokenRetry = setTimeout(this.#probe, TOKEN_RETRY_MS);
+      else {
+        this.#hasFailed = true;
+        clearTimeout(this.#tokenRetry);
+        this.#tokenRetry = setTimeout(this.#probe, TOKEN_RETRY_MS);
+      }
       throw error;
     }
   }
@@ -200,16 +231,15 @@ export class Room {
   #end(refusal: Refusal): void {
     this.#refusal = refusal;
     this.#socket.disconnect();
-    if (refusal.forgetCopy) {
-      void this.#copy?.forget();
-      this.#copy = null;
-    }
+    if (refusal.forgetCopy) void this.forget();
     this.#publish();
   }
 
   #publish(): void {
     if (this.#isClosed) return;
     const { provider } = this;
+    const hasCopy = this.#copy !== null && this.#copyIsComplete;
+    const unsavedKept = hasCopy ? this.#edits.unsavedKept : 0;
     const status = savedStatus({
       refusal: this.#refusal,
       isAdmitted: provider.isAuthenticated,
@@ -217,12 +247,19 @@ export class Room {
       access: this.#access,
       isAcknowledged: this.#isAcknowledged,
       unsaved: this.#edits.unsaved,
-      unsavedKept: this.#edits.unsavedKept,
-      hasCopy: this.#copy !== null,
+      unsavedKept,
+      hasCopy,
       why: this.#why,
     });
     const others = othersIn(this.awareness, this.#options.userId);
-    const state = { status, access: this.#access, isLoaded: this.#hasSynced || this.#hasContent, others };
+    const state = {
+      status,
+      access: this.#access,
+      isLoaded: this.#hasSynced || this.#hasContent,
+      unsaved: this.#edits.unsaved,
+      isAtRisk: this.#edits.unsaved > unsavedKept,
+      others,
+    };
     // Unchanged: nobody renders. Small and plain, so comparing the text is the cheapest that is right.
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
     this.#state = state;

@@ -6,16 +6,22 @@ export type SavedStatus =
   /** Every edit is on the server's disk. */
   | { readonly kind: "saved" }
   | { readonly kind: "saving" }
-  /** `changes` are written to this device, or, without `kept`, only in this tab. `why` is the server's word, where it gave one. */
-  | {
-      readonly kind: "offline";
-      readonly changes: number;
-      readonly kept: boolean;
-      readonly why: string | null;
-    }
+  | Offline
   /** `unsaved` were made before the access was taken, and are taken when it is back. */
   | { readonly kind: "read-only"; readonly unsaved: number }
   | { readonly kind: "out"; readonly refusal: Refusal };
+
+/** The server has not acknowledged `changes`. */
+export interface Offline {
+  readonly kind: "offline";
+  readonly changes: number;
+  /** Of those, the ones that are written to this device: for some milliseconds fewer than all. */
+  readonly kept: number;
+  /** False where the browser keeps nothing, or no more: what is not kept is in this tab only. */
+  readonly keeps: boolean;
+  /** The server's word, where it gave one. */
+  readonly why: string | null;
+}
 
 export interface SavedFacts {
   readonly refusal: Refusal | null;
@@ -30,6 +36,7 @@ export interface SavedFacts {
   readonly unsaved: number;
   /** Of those, the ones that are written to this device. */
   readonly unsavedKept: number;
+  /** There is a copy on this device, and it has taken every edit so far. */
   readonly hasCopy: boolean;
   readonly why: string | null;
 }
@@ -38,8 +45,8 @@ export function savedStatus(facts: SavedFacts): SavedStatus {
   if (facts.refusal) return { kind: "out", refusal: facts.refusal };
   if (!facts.isAdmitted) {
     if (!facts.hasFailed && facts.unsaved === 0) return { kind: "connecting" };
-    const changes = facts.hasCopy ? facts.unsavedKept : facts.unsaved;
-    return { kind: "offline", changes, kept: facts.hasCopy, why: facts.why };
+    const kept = facts.hasCopy ? facts.unsavedKept : 0;
+    return { kind: "offline", changes: facts.unsaved, kept, keeps: facts.hasCopy, why: facts.why };
   }
   if (facts.access === "read") return { kind: "read-only", unsaved: facts.unsaved };
   return facts.isAcknowledged && facts.unsaved === 0 ? { kind: "saved" } : { kind: "saving" };

@@ -5,6 +5,8 @@ export interface OpenRoom extends RoomState {
   readonly room: Room;
   /** Asks the server again after a refusal, with a fresh document. */
   readonly retry: () => void;
+  /** The same without what is unsaved, where that is what the server refuses. */
+  readonly discard: () => void;
 }
 
 /** Opens a room for as long as the component is there. Null in the first moment. `token` has to be the same function at each render. */
@@ -37,10 +39,16 @@ class Opening {
     this.#start();
   };
 
+  readonly #discard = (): void => {
+    const room = this.#open?.room;
+    // The opening that follows waits until it is deleted.
+    void room?.forget().then(() => this.#open?.room === room && this.#retry());
+  };
+
   #start(): void {
     const room = new Room(this.#options);
     const show = (): void => {
-      this.#open = { room, retry: this.#retry, ...room.state() };
+      this.#open = { room, retry: this.#retry, discard: this.#discard, ...room.state() };
       this.#onChange();
     };
     this.#unsubscribe = room.subscribe(show);

@@ -8,7 +8,7 @@ export interface AvatarProps {
 export function Avatar({ person }: AvatarProps) {
   return (
     <span className="avatar" style={{ "--person": person.color } as CSSProperties} aria-hidden="true">
-      {person.name.slice(0, 1).toUpperCase()}
+      {Array.from(person.name)[0]?.toUpperCase()}
     </span>
   );
 }

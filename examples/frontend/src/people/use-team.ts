@@ -1,24 +1,30 @@
 import { useEffect, useState } from "react";
-import type { Person } from "../session/session.ts";
+import { listFrom } from "../list-from.ts";
+import type { Person, Session } from "../session/session.ts";
 
-const KEY = "righttask-team";
+const TEAM = "team";
+
+export async function fetchTeam(signal?: AbortSignal): Promise<readonly Person[]> {
+  const response = await fetch("/api/auth/people", signal ? { signal } : {});
+  if (!response.ok) throw new Error(`The list of people answered ${response.status}`);
+  return listFrom<Person>(response);
+}
 
 /** Whom a task can be given to. Those of the last visit while the backend is away. */
-export function useTeam(): readonly Person[] {
-  const [people, setPeople] = useState(
-    () => JSON.parse(sessionStorage.getItem(KEY) ?? "[]") as readonly Person[],
-  );
+export function useTeam({ remembered }: Session): readonly Person[] {
+  const [people, setPeople] = useState(() => (remembered.read(TEAM) as readonly Person[] | null) ?? []);
   useEffect(() => {
     const asked = new AbortController();
-    fetch("/api/auth/people", { signal: asked.signal })
-      .then((response) => response.json())
-      .then((found: readonly Person[]) => {
-        sessionStorage.setItem(KEY, JSON.stringify(found));
+    fetchTeam(asked.signal).then(
+      (found) => {
+        if (asked.signal.aborted) return;
+        remembered.write(TEAM, found);
         setPeople(found);
-      })
+      },
       // Offline: names are missing in the lists, nothing else.
-      .catch(() => {});
+      () => {},
+    );
     return () => asked.abort();
-  }, []);
+  }, [remembered]);
   return people;
 }

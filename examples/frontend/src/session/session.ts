@@ -1,8 +1,8 @@
 /**
- * Who is logged in, in this tab. The token is in `sessionStorage`: it survives a reload and ends with the tab, so two tabs can be two people. An
- * application with a session cookie keeps nothing here, and asks its backend in `freshToken`.
+ * Who is logged in, in this tab. An application with a session cookie keeps no token here, and asks its backend in `freshToken`.
  */
 import { SignedOut } from "../collab/signed-out.ts";
+import { Remembered, rememberedOfAll, setTabUser, tabUser } from "./remembered.ts";
 
 export interface Person {
   readonly id: string;
@@ -10,21 +10,26 @@ export interface Person {
   readonly color: string;
 }
 
-interface Login {
+export interface Login {
   readonly token: string;
   readonly user: Person;
 }
 
-const KEY = "righttask-login";
+const LOGIN = "login";
 
 export class Session {
   readonly user: Person;
+  readonly remembered: Remembered;
   #token: string;
   #refresh: Promise<string> | null = null;
+  #isOver = false;
 
-  private constructor({ token, user }: Login) {
+  constructor({ token, user }: Login) {
     this.user = user;
     this.#token = token;
+    this.remembered = new Remembered(user.id);
+    setTabUser(user.id);
+    this.remembered.write(LOGIN, { token, user } satisfies Login);
   }
 
   static async login(userId: string): Promise<Session> {
@@ -34,15 +39,19 @@ export class Session {
       body: JSON.stringify({ user: userId }),
     });
     if (!response.ok) throw new Error(`The login answered ${response.status}`);
-    const login = (await response.json()) as Login;
-    sessionStorage.setItem(KEY, JSON.stringify(login));
-    return new Session(login);
+    return new Session((await response.json()) as Login);
   }
 
   /** The one of before a reload. */
   static restore(): Session | null {
-    const kept = sessionStorage.getItem(KEY);
-    return kept === null ? null : new Session(JSON.parse(kept) as Login);
+    const userId = tabUser();
+    const login = userId === null ? null : (new Remembered(userId).read(LOGIN) as Login | null);
+    return login && new Session(login);
+  }
+
+  /** Who can go on without a network: all who have not signed out on this device. */
+  static remembered(): readonly Login[] {
+    return rememberedOfAll(LOGIN) as Login[];
   }
 
   /** @throws SignedOut when the backend knows this session no more */
@@ -67,9 +76,20 @@ export class Session {
     return this.#refresh;
   };
 
-  /** With what else the tab remembers of this person: which boards there are, who is in the team. */
+  /** Nothing of this person is remembered on this device any more. */
   end(): void {
-    sessionStorage.clear();
+    this.#isOver = true;
+    this.remembered.forget();
+  }
+
+  /** Calls back when the same person signs out in another tab, or their session ends there. */
+  onEndedElsewhere(callback: () => void): () => void {
+    const key = this.remembered.keyOf(LOGIN);
+    const follow = (event: StorageEvent): void => {
+      if (event.key === key && event.newValue === null) callback();
+    };
+    addEventListener("storage", follow);
+    return () => removeEventListener("storage", follow);
   }
 
   async #fetchToken(): Promise<string> {
@@ -77,7 +97,8 @@ export class Session {
       const response = await this.request("/auth/refresh", { method: "POST" });
       const { token } = (await response.json()) as { token: string };
       this.#token = token;
-      sessionStorage.setItem(KEY, JSON.stringify({ token, user: this.user } satisfies Login));
+      // An answer that comes after the end would log in again whoever has just signed out.
+      if (!this.#isOver) this.remembered.write(LOGIN, { token, user: this.user } satisfies Login);
     } catch (error) {
       if (error instanceof SignedOut) throw error;
     }

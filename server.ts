@@ -154,6 +154,7 @@ export async function startServer({
           log,
           saves: () => !journal.isBehind,
           append: (room, update) => persist.append(room, update),
+          progress: () => journal.progress,
           storedBytes: (room) => persist.storedBytes(room),
           catchUp: (document) => persist.catchUp(document),
           onBroken: (document, failure) => {
@@ -284,8 +285,7 @@ export async function startServer({
     clientIds,
     onIntroduced: (member) => states.greet(member),
     memory,
-    onKnown: (room) => fanOut?.kept.takeOver({ room }),
-    buildsOnUnsaved: (...edit) => fanOut?.kept.holdsBaseOf(...edit) ?? false,
+    ensureSaved: (...edit) => fanOut?.kept.takeOverFor(...edit),
     limit: new DocumentLimit({
       maxDocumentBytes: config.maxDocumentBytes,
       storedBytes: (room) => persist.storedBytes(room),

@@ -13,6 +13,7 @@ import * as decoding from "lib0/decoding";
 import type { Order } from "../auth/revocations.ts";
 import type { Log } from "../lib/log.ts";
 import type { RedisFigures } from "../lib/metrics.ts";
+import type { JournalProgress } from "../storage/journal.ts";
 import { newInstanceId, seal, unseal } from "./envelope.ts";
 import { Instances } from "./instances.ts";
 import { KeptUpdates } from "./kept-updates.ts";
@@ -47,6 +48,8 @@ export interface FanOutOptions {
   readonly saves: () => boolean;
   /** Journals an update that was to be journaled elsewhere. */
   readonly append: (room: string, update: Uint8Array) => void;
+  /** Of the journal. */
+  readonly progress: () => JournalProgress;
   readonly storedBytes: (room: string) => number;
   /** Takes in what the store has by now, and the document may lack. */
   readonly catchUp: RoomChannelOptions["catchUp"];
@@ -70,7 +73,7 @@ export class FanOut {
   #complainedAt = -COMPLAIN_EVERY_MS;
 
   constructor(options: FanOutOptions) {
-    const { redisUrl: url, redisPrefix: prefix, log, identity, saves, append } = options;
+    const { redisUrl: url, redisPrefix: prefix, log, identity, saves, append, progress } = options;
     this.#options = options;
     this.#agreement = new StoreAgreement({ prefix, identity });
     this.#link = new RedisLink({
@@ -86,6 +89,8 @@ export class FanOut {
       link: this.#link,
       log,
       saves,
+      committed: () => progress().committed,
+      onCommitted: (...word) => this.kept.committed(...word),
       onDead: (instance) => this.#bury(instance),
       onBack: () => void this.#rejoin(),
       onBehind: (instance) => this.kept.takeOver({ instance }),
@@ -118,12 +123,13 @@ export class FanOut {
   get figures(): RedisFigures {
     const { isUp, published } = this.#link;
     const { count: instances } = this.#instances;
-    return { isUp, published, received: this.#received, repairs: this.#repairs, instances };
+    const { bytes: keptBytes } = this.kept;
+    return { isUp, published, received: this.#received, repairs: this.#repairs, instances, keptBytes };
   }
 
   /** Shares a room from now on, until its document is destroyed. To be awaited before it is read from the store. Resolves in a second at most. */
   async join(document: Document): Promise<void> {
-    const { storedBytes, catchUp, onBroken } = this.#options;
+    const { storedBytes, progress, catchUp, onBroken } = this.#options;
     const { name } = document;
     const channel = new RoomChannel({
       document,
@@ -133,6 +139,8 @@ export class FanOut {
       replyChannel: (instance) => this.#replyChannel(instance),
       storedBytes: () => storedBytes(name),
       catchUp,
+      progress,
+      onCommitted: (...word) => this.kept.committed(...word),
       onBroken,
       onRepair: () => this.#repairs++,
     });

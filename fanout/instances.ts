@@ -21,6 +21,8 @@ const LOST_BEATS = 2;
 const heartbeatSchema = z.object({
   /** Whether it commits what its clients write. */
   saves: z.boolean(),
+  /** Of what it has journaled: so many (`JournalProgress`). */
+  committed: z.int(),
   /** Its last word: it has saved everything and ends. */
   leaves: z.boolean(),
 });
@@ -37,6 +39,8 @@ export interface InstancesOptions {
   readonly log: Log;
   /** Whether what clients write here is committed, without delay. */
   readonly saves: () => boolean;
+  readonly committed: () => number;
+  readonly onCommitted: (instance: string, committed: number) => void;
   /** It has ended, or cannot be heard any more. */
   readonly onDead: (instance: string) => void;
   /** It was dead for us, and is not. */
@@ -89,12 +93,13 @@ export class Instances {
   /** @throws Error when it is no heartbeat. */
   receive(payload: Buffer): void {
     const { from, message } = unseal(payload);
-    const { saves, leaves } = heartbeatSchema.parse(JSON.parse(Buffer.from(message).toString()));
+    const { saves, committed, leaves } = heartbeatSchema.parse(JSON.parse(Buffer.from(message).toString()));
     if (from === this.#options.id) {
       this.#heardSelf();
       return;
     }
     if (!isOurs(from)) return;
+    this.#options.onCommitted(from, committed);
     if (leaves) {
       this.#end(from, "left");
       return;
@@ -127,8 +132,9 @@ export class Instances {
     this.#say({ saves: saves(), leaves: false }).catch(() => {});
   }
 
-  async #say(heartbeat: z.infer<typeof heartbeatSchema>): Promise<void> {
-    const { link, id } = this.#options;
+  async #say(word: Omit<z.infer<typeof heartbeatSchema>, "committed">): Promise<void> {
+    const { link, id, committed } = this.#options;
+    const heartbeat: z.infer<typeof heartbeatSchema> = { ...word, committed: committed() };
     await link.publish(this.channel, seal({ from: id, message: Buffer.from(JSON.stringify(heartbeat)) }));
   }
 

@@ -1,11 +1,12 @@
 /**
- * Edits that another instance has taken from its clients and is about to commit, kept until it must have done so. Nobody was told that they
- * are saved, but clients here may build on them, and are told so of their own: if that instance ends first, they are appended here. Twice is
- * once (Yjs), so whoever is in doubt appends.
+ * Edits that another instance has taken from its clients and is about to commit, kept until it says that it has (`JournalProgress`, with each of
+ * its edits and heartbeats). Nobody was told that they are saved, but clients here may build on them, and are told so of their own: if that
+ * instance ends first, they are appended here. Twice is once (Yjs), so whoever is in doubt appends.
  */
+import * as Y from "yjs";
 import type { UpdateContents } from "../sync/update-contents.ts";
-import { KeptRoom, type Kept } from "./kept-room.ts";
-import { peerOf } from "./peer-origin.ts";
+import { KeptUpdate } from "./kept-update.ts";
+import { isPeerOrigin, type PeerOrigin } from "./peer-origin.ts";
 
 /**
  * Longer than it takes to find out that an instance is dead (5 s), or that it does not get its edits committed (`Journal.isBehind`), and
@@ -24,56 +25,108 @@ export interface KeptUpdatesOptions {
 
 export class KeptUpdates {
   readonly #options: KeptUpdatesOptions;
-  readonly #rooms = new Map<string, KeptRoom>();
+  readonly #rooms = new Map<string, KeptUpdate[]>();
+  /** What each instance has said last. */
+  readonly #committed = new Map<string, number>();
   #bytes = 0;
 
   constructor(options: KeptUpdatesOptions) {
     this.#options = options;
   }
 
-  /** Whether another instance journals what came with this origin; it is then kept here. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether another instance journals what came with this origin; it is then kept here, unless it is committed already. */
   keeps(room: string, update: Uint8Array, origin: unknown): boolean {
-    const instance = peerOf(origin);
-    if (instance === null || !this.#options.saves(instance)) return false;
+    if (!isPeerOrigin(origin) || !this.#options.saves(origin.instance)) return false;
+    if (isAmong(this.#committed.get(origin.instance), origin)) return true;
     if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
     this.#bytes += update.byteLength;
-    const kept = this.#rooms.get(room) ?? new KeptRoom();
-    this.#rooms.set(room, kept);
-    kept.add({ instance, update, since: performance.now() });
+    const kept = new KeptUpdate(update, origin);
+    const others = this.#rooms.get(room);
+    if (others) others.push(kept);
+    else this.#rooms.set(room, [kept]);
     return true;
   }
 
   /** What may be in the document and not in the store. */
   of(room: string): readonly Uint8Array[] {
-    return this.#rooms.get(room)?.updates.map(({ update }) => update) ?? [];
+    return this.#rooms.get(room)?.map(({ update }) => update) ?? [];
+  }
+
+  /** Lets go of what an instance says to have committed: so many of all that it has journaled, in its order. */
+  committed(instance: string, count: number): void {
+    if (this.#committed.get(instance) === count) return;
+    this.#committed.set(instance, count);
+    this.#removeAll(({ origin }) => origin.instance === instance && isAmong(count, origin));
   }
 
   /**
-   * Whether an update builds on what is kept. In the store by itself it could not be read, should its base never be committed: both instances
-   * may end in the same moment.
+   * Appends what an ack in this room depends on: everything, if an edit builds on some of it, or null is given. In the store by itself the edit
+   * could not be read, should its base never be committed: both instances may end in the same moment.
    */
-  holdsBaseOf(room: string, contents: UpdateContents): boolean {
-    return this.#rooms.get(room)?.holdsBaseOf(contents) ?? false;
+  takeOverFor(room: string, edit: UpdateContents | null): void {
+    const kept = this.#rooms.get(room);
+    if (kept && (edit === null || buildsOn(edit, kept))) this.takeOver({ room });
   }
 
   /** Appends everything, or what is of one room, or what came from one instance. */
   takeOver({ room, instance }: { readonly room?: string; readonly instance?: string } = {}): void {
+    if (instance !== undefined) this.#committed.delete(instance);
     for (const name of room === undefined ? [...this.#rooms.keys()] : [room])
-      for (const { update } of this.#remove(name, (kept) => !instance || kept.instance === instance))
-        this.#options.append(name, update);
+      this.#append(name, (kept) => instance === undefined || kept.origin.instance === instance);
   }
 
-  /** Lets go of what is committed by now. */
+  /**
+   * What is old: of edits with a number it would have been said that they are committed. Others (answers to comparisons) must be by now.
+   */
   sweep(): void {
     const until = performance.now() - KEEP_MS;
-    for (const room of this.#rooms.keys()) this.#remove(room, ({ since }) => since < until);
+    for (const room of this.#rooms.keys())
+      this.#append(room, ({ since, origin }) => since < until && origin.number !== undefined);
+    this.#removeAll(({ since }) => since < until);
   }
 
-  #remove(room: string, isMeant: (kept: Kept) => boolean): readonly Kept[] {
-    const kept = this.#rooms.get(room);
-    const removed = kept?.remove(isMeant) ?? [];
-    if (kept?.updates.length === 0) this.#rooms.delete(room);
+  #append(room: string, isMeant: (kept: KeptUpdate) => boolean): void {
+    for (const { update } of this.#remove(room, isMeant)) this.#options.append(room, update);
+  }
+
+  #removeAll(isMeant: (kept: KeptUpdate) => boolean): void {
+    for (const room of this.#rooms.keys()) this.#remove(room, isMeant);
+  }
+
+  #remove(room: string, isMeant: (kept: KeptUpdate) => boolean): readonly KeptUpdate[] {
+    const kept = this.#rooms.get(room) ?? [];
+    const removed = kept.filter(isMeant);
+    if (removed.length === kept.length) this.#rooms.delete(room);
+    else if (removed.length > 0)
+      this.#rooms.set(
+        room,
+        kept.filter((one) => !isMeant(one)),
+      );
     for (const { update } of removed) this.#bytes -= update.byteLength;
     return removed;
   }
+}
+
+/** Whether an edit is one of the first `count` of its instance, as far as is known. */
+function isAmong(count = 0, { number = Infinity }: PeerOrigin): boolean {
+  return number <= count;
+}
+
+/** Whether an element of the edit continues, or stands beside or in, one that is kept, or one after it of the same client id. */
+function buildsOn({ structs }: UpdateContents, kept: readonly KeptUpdate[]): boolean {
+  const starts = new Map<number, number>();
+  for (const one of kept)
+    for (const [client, clock] of one.starts)
+      starts.set(client, Math.min(clock, starts.get(client) ?? Infinity));
+  const isKept = (id: unknown): boolean =>
+    id instanceof Y.ID && id.clock >= (starts.get(id.client) ?? Infinity);
+  return structs.some((struct) => {
+    const { client, clock } = struct.id;
+    if (isKept(Y.createID(client, clock - 1))) return true;
+    return struct instanceof Y.Item && [struct.origin, struct.rightOrigin, struct.parent].some(isKept);
+  });
 }

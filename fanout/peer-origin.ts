@@ -3,15 +3,21 @@ import type { RedisTransactionOrigin } from "@hocuspocus/server";
 
 export interface PeerOrigin extends RedisTransactionOrigin {
   readonly instance: string;
+  /** Of an edit: it and all that it needs are committed when its instance has committed so many (`JournalProgress`). Where it is not known: undefined. */
+  readonly number?: number | undefined;
 }
 
-export function peerOrigin(instance: string): PeerOrigin {
-  return { source: "redis", instance };
+export function peerOrigin(instance: string, number?: number): PeerOrigin {
+  return { source: "redis", instance, number };
 }
 
 /** The instance that an edit or a presence state came from; null where it was made here. */
 export function peerOf(origin: unknown): string | null {
-  if (typeof origin !== "object" || origin === null) return null;
+  return isPeerOrigin(origin) ? origin.instance : null;
+}
+
+export function isPeerOrigin(origin: unknown): origin is PeerOrigin {
+  if (typeof origin !== "object" || origin === null) return false;
   const { source, instance } = origin as Partial<PeerOrigin>;
-  return source === "redis" && instance !== undefined ? instance : null;
+  return source === "redis" && instance !== undefined;
 }

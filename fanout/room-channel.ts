@@ -6,10 +6,11 @@
  * something turns out to be missing, and every now and then.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { MessageType, type Document } from "@hocuspocus/server";
+import { isTransactionOrigin, MessageType, type Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
+import type { JournalProgress } from "../storage/journal.ts";
 import { applyUpdate } from "../sync/application.ts";
 import { nestsTooDeeply } from "../sync/nesting.ts";
 import { readContents } from "../sync/update-contents.ts";
@@ -20,6 +21,7 @@ import { RemotePeople } from "./remote-people.ts";
 import {
   editOf,
   peopleOf,
+  progressAfter,
   questionAbout,
   questionBack,
   questionForPeople,
@@ -47,6 +49,9 @@ export interface RoomChannelOptions {
   readonly sealed: (message: Uint8Array) => Buffer;
   readonly replyChannel: (instance: string) => string;
   readonly storedBytes: () => number;
+  /** Of the journal. */
+  readonly progress: () => JournalProgress;
+  readonly onCommitted: (instance: string, committed: number) => void;
   /** Takes in what the store has by now. */
   readonly catchUp: (document: Document) => Promise<void>;
   /** An edit from elsewhere has broken the document. */
@@ -108,7 +113,7 @@ export class RoomChannel {
     const { document } = this;
     this.#isRead = true;
     document.on("update", (update: Uint8Array, origin: unknown) => {
-      if (peerOf(origin) === null) this.publish(editOf(document.name, update));
+      if (peerOf(origin) === null) this.publish(editOf(document.name, update, this.#progressFor(origin)));
       else this.#changes++;
     });
     document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
@@ -239,7 +244,9 @@ export class RoomChannel {
       case messageYjsSyncStep2:
       case messageYjsUpdate: {
         const before = this.#changes;
-        this.#apply(payload, from);
+        const progress = isOurs(from) ? progressAfter(decoder) : null;
+        if (progress) this.#options.onCommitted(from, progress.committed);
+        this.#apply(payload, { from, number: progress?.appended });
         if (!isForUs || type === messageYjsUpdate) break;
         if (this.#isOpen && this.#changes > before) this.#options.onRepair();
         if (--this.#awaited === 0) this.#answered.resolve();
@@ -250,13 +257,28 @@ export class RoomChannel {
     }
   }
 
+  /** Whoever is no client may build on what is not saved anywhere (`UpdateIntakeOptions.ensureSaved`): of that no number says when it is. */
+  #progressFor(origin: unknown): JournalProgress | null {
+    const isByClient = isTransactionOrigin(origin) && origin.source === "connection";
+    return isByClient ? this.#options.progress() : null;
+  }
+
   /** @throws Error when it is no update. */
-  #apply(update: Uint8Array, from: string): void {
+  #apply(
+    update: Uint8Array,
+    { from, number }: { readonly from: string; readonly number: number | undefined },
+  ): void {
     const { document } = this;
     // Read before it is applied: one that is cut off would be applied as far as it goes.
     if (nestsTooDeeply(document, readContents(update))) throw new Error("Shared types nested too deeply");
     const before = document.store.pendingStructs;
-    const { failure, isBroken } = applyUpdate(document, update, peerOrigin(from));
+    // What has waited for it, and may be of anybody, comes into the document with it.
+    const isAlone = before === null && document.store.pendingDs === null;
+    const { failure, isBroken } = applyUpdate(
+      document,
+      update,
+      peerOrigin(from, isAlone ? number : undefined),
+    );
     if (isBroken) this.#options.onBroken(document, failure);
     else if (failure) throw failure;
     else if (document.store.pendingStructs !== before) this.#repairSoon();

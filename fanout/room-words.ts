@@ -1,11 +1,29 @@
 /** What instances say to each other about a room: messages of the Hocuspocus protocol, addressed to the room. */
 import { OutgoingMessage, type Document } from "@hocuspocus/server";
+import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 import { writeSyncStep2 } from "y-protocols/sync";
+import type { JournalProgress } from "../storage/journal.ts";
 
-/** An edit, for everybody. Stock instances take it as well, although they publish questions instead. */
-export function editOf(room: string, update: Uint8Array): Uint8Array {
-  return new OutgoingMessage(room).createSyncMessage().writeUpdate(update).toUint8Array();
+/**
+ * An edit, for everybody. Stock instances take it as well, although they publish questions instead.
+ *
+ * @param progress of the journal that the edit was just given to. It stands after the message, where a stock instance does not look.
+ */
+export function editOf(room: string, update: Uint8Array, progress: JournalProgress | null): Uint8Array {
+  const message = new OutgoingMessage(room).createSyncMessage().writeUpdate(update);
+  if (progress) {
+    encoding.writeVarUint(message.encoder, progress.appended);
+    encoding.writeVarUint(message.encoder, progress.committed);
+  }
+  return message.toUint8Array();
+}
+
+/** What stands after an edit, where something does. @throws Error when it does not decode. */
+export function progressAfter(decoder: decoding.Decoder): JournalProgress | null {
+  if (!decoding.hasContent(decoder)) return null;
+  const appended = decoding.readVarUint(decoder);
+  return { appended, committed: decoding.readVarUint(decoder) };
 }
 
 /**

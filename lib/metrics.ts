@@ -46,6 +46,8 @@ export interface RedisFigures {
   readonly repairs: number;
   /** Others that are heard. */
   readonly instances: number;
+  /** Edits that others have not said to be committed yet. */
+  readonly keptBytes: number;
 }
 
 interface Labelled {
@@ -152,6 +154,11 @@ export class Metrics {
   #redis(figures: () => RedisFigures): void {
     this.#gauge("redis_up", "1 while rooms are shared with other instances", () => Number(figures().isUp));
     this.#gauge("instances", "Other instances that are heard", () => figures().instances);
+    this.#gauge(
+      "redis_kept_bytes",
+      "Edits of other instances that are not known to be saved",
+      () => figures().keptBytes,
+    );
     this.#counter("redis_published", "Messages to other instances", () => figures().published);
     this.#counter("redis_received", "Messages on Redis, our own among them", () => figures().received);
     this.#counter("redis_repairs", "Comparisons that found something missing", () => figures().repairs);

@@ -46,6 +46,12 @@ export interface JournalEvents {
   readonly onFull: () => void;
 }
 
+/** Updates are committed in the order in which they were appended: the first `committed` of `appended`, of all rooms, since the start. */
+export interface JournalProgress {
+  readonly appended: number;
+  readonly committed: number;
+}
+
 export interface JournalOptions {
   readonly store: Pick<Store, "append">;
   /** From here on `onFull` is called at each edit. */
@@ -68,6 +74,8 @@ export class Journal {
   #trouble: unknown = null;
   #unsavedBytes = 0;
   #commits = 0;
+  #appended = 0;
+  #committed = 0;
 
   constructor({ store, maxUnsavedBytes, events }: JournalOptions) {
     this.#store = store;
@@ -96,6 +104,10 @@ export class Journal {
     return this.#commits;
   }
 
+  get progress(): JournalProgress {
+    return { appended: this.#appended, committed: this.#committed };
+  }
+
   get unsavedRooms(): string[] {
     return [...this.#unsaved.keys()];
   }
@@ -103,6 +115,7 @@ export class Journal {
   append(entry: JournalEntry): void {
     const batch = this.#gathering;
     batch.entries.push(entry);
+    this.#appended++;
     batch.rooms.add(entry.room);
     this.#unsaved.set(entry.room, batch);
     this.#unsavedBytes += entry.update.byteLength;
@@ -141,6 +154,7 @@ export class Journal {
       this.#gathering = emptyBatch();
       await this.#commit(batch);
       this.#underWay = emptyBatch();
+      this.#committed += batch.entries.length;
       for (const { update } of batch.entries) this.#unsavedBytes -= update.byteLength;
       for (const [waiter, count] of batch.waiters) waiter.saved(count);
       for (const room of batch.rooms) {

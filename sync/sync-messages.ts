@@ -24,8 +24,7 @@ export interface SyncMessagesOptions {
   readonly onIntroduced: (member: Member) => void;
   readonly limit: DocumentLimit;
   readonly memory: UpdateIntakeOptions["memory"];
-  readonly onKnown?: UpdateIntakeOptions["onKnown"];
-  readonly buildsOnUnsaved?: UpdateIntakeOptions["buildsOnUnsaved"];
+  readonly ensureSaved?: UpdateIntakeOptions["ensureSaved"];
 }
 
 export class SyncMessages implements MessageHandler {

@@ -30,12 +30,10 @@ export interface UpdateIntakeOptions {
   /** A member's state is what it said to have. Returns whether it may be acknowledged already. */
   readonly onShown: (member: Member) => boolean;
   /**
-   * What a client has brought may have been here already, from another instance that has not saved it yet; the ack that follows must wait
-   * until it is saved.
+   * The ack that follows must wait until all is saved that it depends on, also what came from another instance: what an edit of new elements
+   * builds on, or, with null, whatever is here, because what the client has brought may be among it.
    */
-  readonly onKnown?: ((room: string) => void) | undefined;
-  /** Whether what an edit builds on has come from another instance and may not be saved. */
-  readonly buildsOnUnsaved?: ((room: string, contents: UpdateContents) => boolean) | undefined;
+  readonly ensureSaved?: ((room: string, edit: UpdateContents | null) => void) | undefined;
 }
 
 export class UpdateIntake {
@@ -55,12 +53,12 @@ export class UpdateIntake {
       decline(member);
       return;
     }
-    const { clientIds, questions, onKnown, buildsOnUnsaved } = this.#options;
+    const { clientIds, questions, ensureSaved } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
-    if (!isNews(document, contents) || buildsOnUnsaved?.(document.name, contents)) onKnown?.(document.name);
+    ensureSaved?.(document.name, isNews(document, contents) ? contents : null);
     if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);
@@ -77,11 +75,11 @@ export class UpdateIntake {
    * @throws like `takeEdit`.
    */
   takeState(member: Member, update: Uint8Array): void {
-    const { questions, onKnown, onShown } = this.#options;
+    const { questions, ensureSaved, onShown } = this.#options;
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
-    onKnown?.(document.name);
+    ensureSaved?.(document.name, null);
     if (member.readOnly) {
       const isKnown = isContained(document, contents) && !findConflict(document, contents);
       if (isKnown) questions.shown(member);

@@ -3,20 +3,27 @@ import { execFileSync } from "node:child_process";
 import { MessageType } from "@hocuspocus/server";
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
+import { newInstanceId, seal } from "../../fanout/envelope.ts";
+import { editOf } from "../../fanout/room-words.ts";
+import type { JournalProgress } from "../../storage/journal.ts";
 import { inDatabase } from "../faults/damage.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
-import { startCluster } from "../support/instances.ts";
+import { clusterEnv, startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
+import { metricsOf } from "../support/metrics.ts";
 import { tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { describeWithRedis } from "../support/redis.ts";
 import { startProcess, type ServerProcess } from "../support/server-process.ts";
+import { adminToken } from "../support/room-api.ts";
 import { storedText } from "../support/stored-room.ts";
+import { tempDatabase } from "../support/temp-dir.ts";
+import { typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
 
 describeWithRedis("durability across instances", (redis) => {
-  const room = (server: ServerProcess, user: string) => ({
+  const room = (server: Pick<ServerProcess, "url">, user: string) => ({
     url: server.url,
     name: "room",
     token: tokenOf(user),
@@ -34,6 +41,15 @@ describeWithRedis("durability across instances", (redis) => {
     return { ...cluster, one, two, ana, ben, release };
   }
 
+  const keptBy = async ({ url }: ServerProcess): Promise<number> =>
+    (await metricsOf(url)).get("righttask_redis_kept_bytes") ?? NaN;
+
+  /** Of each author. */
+  const rowsOf = (path: string): unknown =>
+    inDatabase(path, (db) =>
+      db.prepare("SELECT author, count(*) FROM journal GROUP BY author ORDER BY author").raw().all(),
+    );
+
   const stored = (url: string, expected: string, timeoutMs = 10_000): Promise<unknown> =>
     until(`${expected} stored`, async () => (await storedText(url, "room")) === expected, { timeoutMs });
 
@@ -48,10 +64,7 @@ describeWithRedis("durability across instances", (redis) => {
     ben.doc.getText("of ben").insert(0, "b");
     ben.text.delete(1, 1);
     await Promise.all([ana.saved(), ben.saved()]);
-    const authors = inDatabase(path, (db) =>
-      db.prepare("SELECT author, count(*) FROM journal GROUP BY author ORDER BY author").raw().all(),
-    );
-    expect(authors).toEqual([
+    expect(rowsOf(path)).toEqual([
       ["ana", 10],
       ["ben", 2],
     ]);
@@ -141,6 +154,74 @@ describeWithRedis("durability across instances", (redis) => {
     await third.logged("unloaded", ({ event }) => event === "room-unloaded");
     const again = await connect({ ...room(third, "ana"), document: before }).saved();
     expect([again.content, (await connect(room(third, "ben")).synced()).content]).toEqual(["", ""]);
+  });
+
+  test("[I5] what an instance has said to be committed nobody else journals, whatever is built on it", async () => {
+    const { one, two, ana, ben, release, path } = await uncommitted({ ADMIN_TOKEN: adminToken });
+    expect(await keptBy(two)).toBeGreaterThan(0);
+    release();
+    await until("committed", async () => (await keptBy(two)) === 0);
+    ben.text.insert(1, "b");
+    await ben.saved();
+    await until("seen and committed", async () => ana.content === "ab" && (await keptBy(one)) === 0);
+    ana.text.insert(2, "c");
+    await ana.saved();
+    expect(rowsOf(path)).toEqual([
+      ["ana", 2],
+      ["ben", 1],
+    ]);
+  });
+
+  test("[I5] of what an instance has written, what it has not committed is kept, whatever it has committed before", async () => {
+    const { servers, path, databaseUrl } = await startCluster(redis);
+    const [one, two] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    ana.text.insert(0, "a");
+    await ana.saved();
+    const release = lockStore(path);
+    // The second tells what was committed before the first.
+    ana.text.insert(1, "b");
+    ana.text.insert(2, "c");
+    await until("shared", () => ben.content === "abc");
+    ana.leave();
+    await one.ended("SIGKILL");
+    ben.text.insert(3, "d");
+    release();
+    await ben.saved();
+    await two.ended("SIGKILL");
+    expect(await storedText(databaseUrl, "room")).toBe("abcd");
+  });
+
+  test("[I5] what no client has made is kept for a while, whatever its instance has committed", async () => {
+    const env = { ...clusterEnv(redis, tempDatabase().url), ADMIN_TOKEN: adminToken };
+    const one = await startComposition(env);
+    const two = await startProcess(env);
+    const ana = await connect(room(one, "ana")).synced();
+    const ben = await connect(room(two, "ben")).synced();
+    one.rooms.documents.get("room")?.getText("text").insert(0, "extension");
+    await until("shared", () => ben.content === "extension");
+    const before = await keptBy(two);
+    expect(before).toBeGreaterThan(0);
+    ana.text.insert(0, "a");
+    await until("shared", () => ben.content === "aextension");
+    await until("the client's alone let go", async () => (await keptBy(two)) === before);
+  });
+
+  test("[I5] so is what has waited for something that came later", async () => {
+    const env = { ...clusterEnv(redis, tempDatabase().url), ADMIN_TOKEN: adminToken };
+    const server = await startProcess(env);
+    const ben = await connect(room(server, "ben")).synced();
+    const [first, second, third] = typed("abc") as [Uint8Array, Uint8Array, Uint8Array];
+    const from = newInstanceId();
+    const publish = async (update: Uint8Array, progress: JournalProgress): Promise<void> => {
+      await redis.client.publish("righttask:room", seal({ from, message: editOf("room", update, progress) }));
+    };
+    await publish(second, { appended: 1, committed: 0 });
+    await publish(first, { appended: 2, committed: 0 });
+    await publish(third, { appended: 3, committed: 3 });
+    await until("all there", () => ben.content === "abc");
+    expect(await keptBy(server)).toBeGreaterThan(0);
   });
 
   test("[I5] what an instance has written that ends together with Redis is saved by the others", async () => {

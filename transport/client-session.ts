@@ -169,6 +169,7 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
 
   #hasEntered(): void {
     this.#isMember = true;
+    this.#takeOverTimeout();
     this.#beatsOutside = null;
     this.#isResting = false;
     this.#options.resting.delete(this);
@@ -192,6 +193,13 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
     if (this.#isRefused && this.#addresses.isEmpty) this.#rest();
   }
 
+  /** Until it was in a room, or rests, Hocuspocus looks after the time, by a timer for each client; from then on the heartbeat does. */
+  #takeOverTimeout(): void {
+    const client: { pingInterval: NodeJS.Timeout | undefined } = this.#client;
+    clearInterval(client.pingInterval);
+    client.pingInterval = undefined;
+  }
+
   /** What a stranger sends is bounded more closely. */
   #boundArrivals(): void {
     const onTooMuch = (): void => this.socket.cutOff(closeReasons.serverBusy);
@@ -212,8 +220,7 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
     this.#isResting = true;
     this.#beatsOutside = 0;
     this.socket.understandsPing = true;
-    // Hocuspocus would close it half a minute after it was opened.
-    this.#client.timeout = Infinity;
+    this.#takeOverTimeout();
     resting.add(this, this.#place.address);
   }
 

@@ -80,7 +80,7 @@ export class BackendOrders {
     revocations.record({ kind: "recheck", user });
     const asked = await Promise.all(
       rights.matching({ user }).map(async (right) => {
-        const connections = right.members.size;
+        const connections = right.members.length;
         return { connections, outcome: await recheck.ask(right) };
       }),
     );

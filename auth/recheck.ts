@@ -107,7 +107,7 @@ export class Recheck {
   async #ask(right: Right): Promise<Outcome> {
     const { rights, admit, log, intervalMs, graceMs } = this.#options;
     // Everybody has left while it waited for its turn.
-    if (right.members.size === 0) return "confirmed";
+    if (right.members.length === 0) return "confirmed";
     const fields = { room: right.attempt.room, user: right.identity.user.id };
     const plan = this.#planOf(right, performance.now());
     try {

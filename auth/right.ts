@@ -16,7 +16,8 @@ export interface Right {
   identity: Identity;
   /** When `identity` was said, ms of the wall clock, which is what `expiresAt` is compared with. */
   confirmedAt: number;
-  readonly members: Set<Member>;
+  /** Usually one. Never empty while it is in force; replaced, not changed, so that whoever goes through them may put them out. */
+  members: readonly Member[];
   /** Random, 0 to 1: spreads over time what would otherwise be done for everybody in one second. */
   readonly phase: number;
 }

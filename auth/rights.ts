@@ -17,15 +17,16 @@ export interface RightsOptions {
 
 export class Rights {
   readonly #options: RightsOptions;
-  readonly #rights = new Map<string, Right>();
+  /** By user: with a key of all that makes a right, each token would be in memory twice. */
+  readonly #ofUsers = new Map<string, readonly Right[]>();
   readonly #rightOf = new WeakMap<Member, Right>();
 
   constructor(options: RightsOptions) {
     this.#options = options;
   }
 
-  [Symbol.iterator](): Iterator<Right> {
-    return this.#rights.values();
+  *[Symbol.iterator](): Iterator<Right> {
+    for (const ofUser of this.#ofUsers.values()) yield* ofUser;
   }
 
   of(member: Member): Right | undefined {
@@ -34,10 +35,8 @@ export class Rights {
 
   /** The rights of one user, in one room, or of everybody everywhere. */
   matching({ user, room }: { readonly user?: string; readonly room?: string }): Right[] {
-    return [...this].filter(
-      ({ identity, attempt }) =>
-        (user === undefined || identity.user.id === user) && (room === undefined || attempt.room === room),
-    );
+    const candidates = user === undefined ? [...this] : this.#of(user);
+    return candidates.filter(({ attempt }) => room === undefined || attempt.room === room);
   }
 
   /** Somebody has come in; leaving needs no call. */
@@ -64,7 +63,7 @@ export class Rights {
 
   /** Ends a right and returns how many connections that put out. */
   end(right: Right, closeReason: CloseReason): number {
-    const members = [...right.members];
+    const { members } = right;
     for (const member of members) this.putOut(member, closeReason);
     return members.length;
   }
@@ -83,16 +82,17 @@ export class Rights {
   }
 
   #join(member: Member, { attempt, identity, confirmedAt }: Admitted): Right {
-    const key = keyOf(attempt.room, identity.user.id, attempt.token);
-    let right = this.#rights.get(key);
+    const { room, token } = attempt;
+    const ofUser = this.#of(identity.user.id);
+    let right = ofUser.find((known) => known.attempt.room === room && known.attempt.token === token);
     if (!right) {
-      right = { attempt, identity, confirmedAt, members: new Set(), phase: Math.random() };
-      this.#rights.set(key, right);
+      right = { attempt, identity, confirmedAt, members: [], phase: Math.random() };
+      this.#ofUsers.set(identity.user.id, ofUser.concat(right));
     }
     // The newest answer holds for all tabs: that of somebody who has been long on the way in may be older than a re-check of another tab.
     else if (confirmedAt >= right.confirmedAt) this.confirm(right, identity, confirmedAt);
     else this.#apply(member, { before: identity, identity: right.identity });
-    right.members.add(member);
+    right.members = right.members.concat(member);
     this.#rightOf.set(member, right);
     return right;
   }
@@ -101,10 +101,16 @@ export class Rights {
     const right = this.#rightOf.get(member);
     if (!right) return;
     this.#rightOf.delete(member);
-    right.members.delete(member);
-    if (right.members.size > 0) return;
-    const { attempt, identity } = right;
-    this.#rights.delete(keyOf(attempt.room, identity.user.id, attempt.token));
+    right.members = right.members.filter((other) => other !== member);
+    if (right.members.length > 0) return;
+    const user = right.identity.user.id;
+    const left = this.#of(user).filter((other) => other !== right);
+    if (left.length > 0) this.#ofUsers.set(user, left);
+    else this.#ofUsers.delete(user);
+  }
+
+  #of(user: string): readonly Right[] {
+    return this.#ofUsers.get(user) ?? [];
   }
 
   /**
@@ -131,9 +137,4 @@ export class Rights {
       `🔐 ${identity.user.id} may ${identity.access} in ${room} now`,
     );
   }
-}
-
-/** The user is part of it, because guests all have one token. */
-function keyOf(room: string, user: string, token: string): string {
-  return `${room}\0${user}\0${token}`;
 }

@@ -26,8 +26,8 @@ export interface IdleUnload extends Extension<Identity> {
 export function idleUnload({ idleMs, hold, isPressed }: IdleUnloadOptions): IdleUnload {
   /** Ends the wait of each room that waits. */
   const waiting = new Map<string, () => void>();
-  /** For each room on a socket, the holds of the connections there. */
-  const inside = new Map<string, (() => void)[]>();
+  /** The holds of those inside, by their contexts: each connection has one, and both hooks get it. */
+  const inside = new WeakMap<object, () => void>();
 
   const expire = (room: string): void => {
     const release = waiting.get(room);
@@ -53,20 +53,16 @@ export function idleUnload({ idleMs, hold, isPressed }: IdleUnloadOptions): Idle
 
     // A connection holds its room until its leave has been dealt with: Hocuspocus takes it off the document first, and still works on
     // its last messages then.
-    async connected({ connection, documentName, socketId }) {
+    async connected({ connection, documentName, context }) {
       // Gone already, while another extension's hook took its time: nobody would let go of the hold.
       if (!connection.document.hasConnection(connection)) return;
-      const key = `${socketId}/${documentName}`;
-      const holds = inside.get(key);
-      if (holds) holds.push(hold(documentName));
-      else inside.set(key, [hold(documentName)]);
+      inside.set(context, hold(documentName));
     },
 
     // A rejoin needs no hook: a wait that runs out while somebody is inside unloads nothing, and the next last leave starts a new one.
-    async onDisconnect({ documentName, document, socketId }) {
-      const key = `${socketId}/${documentName}`;
-      const release = inside.get(key)?.pop();
-      if (inside.get(key)?.length === 0) inside.delete(key);
+    async onDisconnect({ documentName, document, context }) {
+      const release = inside.get(context);
+      inside.delete(context);
       if (document.getConnectionsCount() === 0) startWait(documentName);
       release?.();
     },

@@ -1,7 +1,6 @@
 /**
  * One client's WebSocket, as Hocuspocus sees it (its `WebSocketLike`). Everything sent to a client passes here, so here are
  *
- * - the ack rule: "saved" is said by `acknowledge` alone, and waits until the room's edits are durable;
  * - what a refusal looks like: final ones stay messages, ours-to-mend ones become a close that asks to come back;
  * - the write path: a broadcast is framed once.
  */
@@ -11,7 +10,7 @@ import { WebSocket } from "ws";
 import type { Sender } from "../limits/sender.ts";
 import { closeReasonNamed, closeReasons, type CloseReason } from "../lib/close-reasons.ts";
 import type { Identity } from "../lib/identity.ts";
-import type { Journal, SavedWaiter } from "../storage/journal.ts";
+import type { Acks, AckWriter } from "./acks.ts";
 import type { Comeback } from "./comeback.ts";
 import { binaryFrame, frameStart } from "./frame.ts";
 import { OutgoingFrames, type OutgoingFramesOptions } from "./outgoing-frames.ts";
@@ -19,8 +18,7 @@ import { isPresenceMessage, isUpdateMessage, readOutgoingMessage, roomIn } from 
 
 /** Of all clients of one server. */
 export interface ClientSocketOptions extends OutgoingFramesOptions {
-  /** Tells the waiter when all edits of the room so far are durable. */
-  readonly whenSaved: Journal["whenSaved"];
+  readonly acks: Acks;
   /** How long to wait before a close that asks to come back. */
   readonly comeback: Comeback;
 }
@@ -56,7 +54,7 @@ const applicationPing = binaryFrame(Uint8Array.of(MessageType.Ping));
 let lastPayload: Uint8Array | null = null;
 let lastFrame: Buffer = Buffer.alloc(0);
 
-export class ClientSocket implements WebSocketLike {
+export class ClientSocket implements WebSocketLike, AckWriter {
   /** What this client may send. */
   readonly sender: Sender;
   readonly #options: ClientSocketOptions;
@@ -67,8 +65,6 @@ export class ClientSocket implements WebSocketLike {
   #probing: NodeJS.Timeout | null = null;
   #released = false;
   #isAway = false;
-  /** Made when there is something to acknowledge. */
-  #ackWaiters: WeakMap<Connection, SavedWaiter> | null = null;
   #echo: { readonly address: string; readonly update: Uint8Array } | null = null;
   #ownPresence: { readonly address: string; readonly client: number } | null = null;
   #sentSinceBeat = false;
@@ -140,7 +136,7 @@ export class ClientSocket implements WebSocketLike {
       return;
     }
     if (message === lastPayload) {
-      this.#write(lastFrame);
+      this.writeFrame(lastFrame);
       return;
     }
     const outgoing = readOutgoingMessage(message);
@@ -149,13 +145,13 @@ export class ClientSocket implements WebSocketLike {
         this.#refuse(outgoing.address, closeReasonNamed(outgoing.reason));
         break;
       case "left":
-        this.#write(binaryFrame(message));
+        this.writeFrame(binaryFrame(message));
         this.#owner.onLeft(outgoing.address);
         break;
       case "plain":
         lastPayload = message;
         lastFrame = binaryFrame(message);
-        this.#write(lastFrame);
+        this.writeFrame(lastFrame);
         break;
       default:
         outgoing satisfies never;
@@ -166,27 +162,13 @@ export class ClientSocket implements WebSocketLike {
   acknowledge(connection: Connection, count: number): void {
     // Follows the broadcast of what it acknowledges: no echo is to come any more.
     this.#echo = null;
-    const waiters = (this.#ackWaiters ??= new WeakMap());
-    let waiter = waiters.get(connection);
-    if (!waiter) {
-      waiter = { saved: (acks) => this.#sendAcks(connection, acks) };
-      waiters.set(connection, waiter);
-    }
-    this.#options.whenSaved(connection.document.name, waiter, count);
-  }
-
-  #sendAcks(connection: Connection, count: number): void {
-    // A provider that has left and come back under the same address would count them for its own edits.
-    if (!connection.document.hasConnection(connection)) return;
-    const ack = new OutgoingMessage(connection.messageAddress).writeSyncStatus(true);
-    const frame = binaryFrame(ack.toUint8Array());
-    for (let i = 0; i < count; i++) this.#write(frame);
+    this.#options.acks.promise(connection, { writer: this, count });
   }
 
   /** Sends a message whose large part is not copied. */
   sendInParts(start: Uint8Array, rest: Uint8Array): void {
     const beginning = frameStart(start, rest);
-    this.#write(beginning, Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength));
+    this.writeFrame(beginning, Buffer.from(rest.buffer, rest.byteOffset, rest.byteLength));
   }
 
   /** Resolves when what was sent is on its way, or the client is gone. */
@@ -272,7 +254,7 @@ export class ClientSocket implements WebSocketLike {
     }
     this.#heardSinceBeat = false;
     this.#webSocket.ping();
-    if (this.understandsPing && !this.#sentSinceBeat) this.#write(applicationPing);
+    if (this.understandsPing && !this.#sentSinceBeat) this.writeFrame(applicationPing);
     this.#sentSinceBeat = false;
   }
 
@@ -284,7 +266,8 @@ export class ClientSocket implements WebSocketLike {
     this.#frames.drop();
   }
 
-  #write(frame: Buffer, rest?: Buffer): void {
+  /** @param rest of the frame, which is not copied. */
+  writeFrame(frame: Buffer, rest?: Buffer): void {
     this.#sentSinceBeat = true;
     if (this.#frames.add(frame, rest)) return;
     this.#owner.onRefused("", closeReasons.slowConsumer);
@@ -303,7 +286,7 @@ export class ClientSocket implements WebSocketLike {
     if (!closeReason.retry) {
       // The provider stops asking for this room and keeps the socket, which may carry others.
       const denial = new OutgoingMessage(address).writePermissionDenied(closeReason.reason);
-      this.#write(binaryFrame(denial.toUint8Array()));
+      this.writeFrame(binaryFrame(denial.toUint8Array()));
       this.#owner.onLeft(address);
       return;
     }

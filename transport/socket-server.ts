@@ -15,6 +15,8 @@ import { ConnectionCounts } from "../limits/connection-counts.ts";
 import { FragmentLimit, pieceLimits } from "../limits/message-pieces.ts";
 import { SenderRules, type SenderLimits } from "../limits/sender.ts";
 import { WaitingBytes } from "../limits/waiting-bytes.ts";
+import type { Journal } from "../storage/journal.ts";
+import { Acks } from "./acks.ts";
 import { ClientSession, type ClientSessionOptions } from "./client-session.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { Comeback } from "./comeback.ts";
@@ -31,6 +33,7 @@ import {
 } from "./upgrade-gate.ts";
 
 type Shared =
+  | "acks"
   | "lines"
   | "writer"
   | "comeback"
@@ -44,6 +47,7 @@ type Shared =
 export interface SocketServerOptions extends GateRules, SenderLimits, Omit<ClientSessionOptions, Shared> {
   readonly httpServer: HttpServer;
   readonly maxMessageBytes: number;
+  readonly whenSaved: Journal["whenSaved"];
   readonly state: () => Pick<GateState, "stopping" | "storageTrouble">;
 }
 
@@ -76,6 +80,7 @@ export class SocketServer {
     this.#options = options;
     this.#sessions = {
       ...options,
+      acks: new Acks(options.whenSaved),
       lines: new ClientLines(options.log),
       writer: new TurnWriter(),
       comeback: new Comeback(),

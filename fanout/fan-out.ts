@@ -94,6 +94,7 @@ export class FanOut {
       onDead: (instance) => this.#bury(instance),
       onBack: () => void this.#rejoin(),
       onBehind: (instance) => this.kept.takeOver({ instance }),
+      onHeard: () => this.kept.sweep(),
       onBeat: () => this.#beat(),
     });
     this.kept = new KeptUpdates({ saves: (instance) => this.#instances.saves(instance), append });
@@ -273,8 +274,7 @@ export class FanOut {
 
   #beat(): void {
     // While nobody can be heard, nobody is known to have committed: one that ended together with Redis says nothing any more.
-    if (this.#link.isUp) this.kept.sweep();
-    else this.kept.takeOver();
+    if (!this.#link.isUp) this.kept.takeOver();
     if (++this.#beats % RENEW_BEATS !== 0 || !this.#link.isUp) return;
     this.#renew().catch((error: unknown) => {
       if (error instanceof OtherStore) this.#link.restart(error.message);

@@ -18,6 +18,9 @@ const MISSED_BEATS = 4;
 /** Of our own that do not come back. Fewer than may be missed: those that have waited in a Redis that stood still come all at once. */
 const LOST_BEATS = 2;
 
+/** Of those that were silent. Who is behind these and speaks again counts as new, and saves what it says until it says that it does not. */
+const MAX_DEAD = 1000;
+
 const heartbeatSchema = z.object({
   /** Whether it commits what its clients write. */
   saves: z.boolean(),
@@ -47,6 +50,8 @@ export interface InstancesOptions {
   readonly onBack: (instance: string) => void;
   /** It is there, and does not commit. */
   readonly onBehind: (instance: string) => void;
+  /** A heartbeat of our own has come back, and those who have been silent for too long by it are dead already. */
+  readonly onHeard: () => void;
   /** Each second. */
   readonly onBeat: () => void;
 }
@@ -142,6 +147,7 @@ export class Instances {
     this.#unheard = 0;
     for (const [instance, peer] of this.#peers)
       if (++peer.missed >= MISSED_BEATS) this.#end(instance, "silent");
+    this.#options.onHeard();
   }
 
   #peer(instance: string): Peer {
@@ -156,10 +162,16 @@ export class Instances {
     return peer;
   }
 
+  #bury(instance: string): void {
+    this.#dead.add(instance);
+    const [oldest] = this.#dead;
+    if (this.#dead.size > MAX_DEAD && oldest !== undefined) this.#dead.delete(oldest);
+  }
+
   #end(instance: string, is: "left" | "silent"): void {
     if (!this.#peers.delete(instance)) return;
     // One that is silent may be heard again; few are.
-    if (is === "silent") this.#dead.add(instance);
+    if (is === "silent") this.#bury(instance);
     this.#options.log.info({ event: "instance", instance, is }, `📡 Instance ${instance} is gone (${is})`);
     this.#options.onDead(instance);
   }

@@ -8,13 +8,17 @@ export type Starts = ReadonlyMap<number, number>;
 export class KeptUpdate {
   readonly update: Uint8Array;
   readonly origin: PeerOrigin;
-  /** `performance.now()` */
-  readonly since = performance.now();
+  /** In own heartbeats that had come back. */
+  readonly since: number;
   #starts: Starts | null = null;
 
-  constructor(update: Uint8Array, origin: PeerOrigin) {
+  constructor(
+    update: Uint8Array,
+    { origin, since }: { readonly origin: PeerOrigin; readonly since: number },
+  ) {
     this.update = update;
     this.origin = origin;
+    this.since = since;
   }
 
   /** Read when somebody asks: only where somebody edits the room here as well. */

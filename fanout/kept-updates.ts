@@ -9,10 +9,11 @@ import { KeptUpdate } from "./kept-update.ts";
 import { isPeerOrigin, type PeerOrigin } from "./peer-origin.ts";
 
 /**
+ * So many own heartbeats have come back since, one a second: by a clock that stands still as long as nobody is heard, or nothing is done here.
  * Longer than it takes to find out that an instance is dead (5 s), or that it does not get its edits committed (`Journal.isBehind`), and
  * what it needs for a commit on a bad day.
  */
-const KEEP_MS = 10_000;
+const KEEP_BEATS = 10;
 
 /** Beyond, edits go into the journal at once, which costs a row for each instance. */
 const MAX_KEPT_BYTES = 64 * 1024 * 1024;
@@ -29,6 +30,7 @@ export class KeptUpdates {
   /** What each instance has said last. */
   readonly #committed = new Map<string, number>();
   #bytes = 0;
+  #beats = 0;
 
   constructor(options: KeptUpdatesOptions) {
     this.#options = options;
@@ -44,7 +46,7 @@ export class KeptUpdates {
     if (isAmong(this.#committed.get(origin.instance), origin)) return true;
     if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
     this.#bytes += update.byteLength;
-    const kept = new KeptUpdate(update, origin);
+    const kept = new KeptUpdate(update, { origin, since: this.#beats });
     const others = this.#rooms.get(room);
     if (others) others.push(kept);
     else this.#rooms.set(room, [kept]);
@@ -80,10 +82,11 @@ export class KeptUpdates {
   }
 
   /**
-   * What is old: of edits with a number it would have been said that they are committed. Others (answers to comparisons) must be by now.
+   * To be called when an own heartbeat has come back. What is old: of edits with a number it would have been said that they are committed.
+   * Others (answers to comparisons) must be by now.
    */
   sweep(): void {
-    const until = performance.now() - KEEP_MS;
+    const until = ++this.#beats - KEEP_BEATS;
     for (const room of this.#rooms.keys())
       this.#append(room, ({ since, origin }) => since < until && origin.number !== undefined);
     this.#removeAll(({ since }) => since < until);

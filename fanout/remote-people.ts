@@ -13,7 +13,7 @@ import { applyAwarenessUpdate, removeAwarenessStates } from "y-protocols/awarene
 import type { Identity } from "../lib/identity.ts";
 import { isRemoval, readAwarenessUpdate } from "../presence/awareness-update.ts";
 import { readState, userOf } from "../presence/presence-state.ts";
-import { nextClock } from "../presence/presence-states.ts";
+import { forgetTheGone, nextClock } from "../presence/presence-states.ts";
 import { peerOf, peerOrigin } from "./peer-origin.ts";
 
 interface Remote {
@@ -87,6 +87,8 @@ export class RemotePeople {
       }
     });
     applyAwarenessUpdate(awareness, accepted, peerOrigin(instance));
+    // Perhaps nobody ever comes here, where that is done otherwise.
+    forgetTheGone(awareness);
   }
 
   /** Somebody who was here and has come back elsewhere: the end of the old connection is not theirs. Returns false where it is another. */

@@ -116,7 +116,7 @@ export class PresenceStates {
     document.connections.get(member)?.clients.add(client);
     this.#leaves.returned(document, client);
     this.#clientIds.claim([client], member);
-    forgetTheGone(document);
+    forgetTheGone(document.awareness);
   }
 
   #withoutEcho(member: Member, client: number, broadcast: (origin: TransactionOrigin) => void): void {
@@ -140,8 +140,7 @@ export function nextClock(last: { readonly clock: number } | undefined): number 
 }
 
 /** y-protocols keeps the clock of everybody who was ever here. Ours only grow, so nothing is lost with it. */
-function forgetTheGone({ awareness, connections }: Document): void {
-  const { meta, states, clientID } = awareness;
-  if (meta.size <= SLACK + 2 * connections.size) return;
+export function forgetTheGone({ meta, states, clientID }: Document["awareness"]): void {
+  if (meta.size <= SLACK + 2 * states.size) return;
   for (const client of meta.keys()) if (client !== clientID && !states.has(client)) meta.delete(client);
 }

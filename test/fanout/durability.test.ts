@@ -9,7 +9,7 @@ import type { JournalProgress } from "../../storage/journal.ts";
 import { inDatabase } from "../faults/damage.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
-import { clusterEnv, startCluster } from "../support/instances.ts";
+import { clusterEnv, heartbeats, startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { tokenOf } from "../support/presence.ts";
@@ -280,6 +280,26 @@ describeWithRedis("durability across instances", (redis) => {
     release();
     expect(await whenSaved).toBe("a");
   });
+
+  test(
+    "[I5] nor does one that stood still for longer than edits are kept, while their origin ended",
+    { timeout: 90_000 },
+    async () => {
+      const { one, two, ana, ben, env, release, databaseUrl } = await uncommitted();
+      await two.freeze();
+      ana.leave();
+      await one.ended("SIGKILL");
+      release();
+      // Of one that has nothing to do with it.
+      await startProcess(env);
+      await heartbeats(redis, 12);
+      two.kill("SIGCONT");
+      // She builds on it, before anybody has found out.
+      ben.text.insert(1, "b");
+      await ben.saved();
+      await stored(databaseUrl, "ab");
+    },
+  );
 
   test("[I3] a room that is open elsewhere opens with what was written there last", async () => {
     const { servers, path } = await startCluster(redis);

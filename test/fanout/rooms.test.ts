@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as decoding from "lib0/decoding";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { removeAwarenessStates } from "y-protocols/awareness";
 import { messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
 import { unseal } from "../../fanout/envelope.ts";
@@ -145,6 +146,48 @@ describeWithRedis("several instances", (redis) => {
     if (!document) throw new Error("the room");
     one.rooms.discard(document, () => closeReasons.roomReloaded);
     await sees(witness, {});
+  });
+
+  test("[M20] what comes from other instances counts, and when it is too much empty rooms go", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const one = await startComposition(env);
+    const two = await startComposition({ ...env, MAX_ROOMS_BYTES: "8000000" });
+    const reader = await connect({ url: two.url, name, token: tokenOf("ben") }).synced();
+    (await connect({ url: two.url, name: "empty", token: tokenOf("ben") }).synced()).leave();
+    const writer = await connect({ url: one.url, name, token: tokenOf("ana") }).synced();
+    // Nobody alone might bring as much here.
+    for (let i = 0; i < 8; i++) {
+      writer.text.insert(0, "x".repeat(1_000_000));
+      await writer.saved();
+    }
+    await until("all of it here", () => reader.content.length === 8_000_000);
+    await until("the empty room gone", () => !two.rooms.documents.has("empty"));
+    expect(two.log.events("memory").map(({ memory }) => memory)).toEqual(["short"]);
+    // What one adds here is refused, what only takes away is not.
+    reader.text.delete(0, 1);
+    await reader.saved();
+    reader.text.insert(0, "y");
+    await reader.closedWith(4506);
+  });
+
+  test("[P6] [I2] nothing is kept of those who came and left at other instances", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const servers = [await startComposition(env), await startComposition(env)] as const;
+    await connect({ url: servers[1].url, name, token: tokenOf("ana") }).synced();
+    await connect({ url: servers[0].url, name, token: tokenOf("ben") }).synced();
+    const [origin, here] = servers.map(({ rooms }) => rooms.documents.get(name));
+    if (!origin || !here) throw new Error("open at both");
+    for (let i = 0; i < 150; i++) {
+      // As one who comes, is seen and leaves.
+      const client = 1000 + i;
+      origin.awareness.states.set(client, { v: i });
+      origin.awareness.meta.set(client, { clock: 1, lastUpdated: Date.now() });
+      origin.awareness.emit("update", [{ added: [client], updated: [], removed: [] }, "local"]);
+      await until("seen", () => here.awareness.states.has(client));
+      removeAwarenessStates(origin.awareness, [client], "local");
+      await until("gone", () => !here.awareness.states.has(client));
+    }
+    expect(here.awareness.meta.size).toBeLessThan(100);
   });
 
   describe("somebody comes with the client id of a person at another instance", () => {

@@ -52,3 +52,13 @@ export async function redisState(
     { timeoutMs },
   );
 }
+
+/** Resolves when so many more heartbeats of any instance were heard. */
+export async function heartbeats(redis: TestRedis, count: number): Promise<void> {
+  const listener = redis.client.duplicate();
+  let heard = 0;
+  listener.on("message", () => heard++);
+  await listener.subscribe("righttask#instances");
+  await until(`${count} heartbeats`, () => heard >= count, { timeoutMs: 20_000 });
+  listener.disconnect();
+}

@@ -182,6 +182,14 @@ describe("comparison", () => {
 
   const places: [string, (doc: Y.Doc, isRoom: boolean) => void][] = [
     ["text elsewhere", (doc, isRoom) => doc.getText("text").insert(isRoom ? 0 : 2, "the same words")],
+    // Its right neighbour is the same, none, and so is what is typed.
+    [
+      "text behind somebody else's",
+      (doc, isRoom) => {
+        if (isRoom) somebodyTypes(doc);
+        doc.getText("text").insert(doc.getText("text").length, "words");
+      },
+    ],
     ["text in another type", (doc, isRoom) => doc.getText(isRoom ? "one" : "two").insert(0, "words")],
     ["value under another key", (doc, isRoom) => doc.getMap("map").set(isRoom ? "one" : "two", 1)],
     ["number", (doc, isRoom) => doc.getMap("map").set("key", isRoom ? 1 : 2)],
@@ -256,6 +264,13 @@ describe("question", () => {
     expect(findConflict(room, readContents(Y.encodeStateAsUpdate(page, asked)))).not.toBeNull();
   });
 });
+
+function somebodyTypes(doc: Y.Doc): void {
+  const theirs = new Y.Doc();
+  Y.applyUpdate(theirs, Y.encodeStateAsUpdate(doc));
+  theirs.getText("text").insert(theirs.getText("text").length, "theirs");
+  Y.applyUpdate(doc, Y.encodeStateAsUpdate(theirs));
+}
 
 /** What a client with the same document sends again. */
 function answerOf(room: Document, stateVector: Uint8Array): Uint8Array {

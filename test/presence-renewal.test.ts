@@ -1,5 +1,6 @@
 /** People whose pages sleep: a browser holds back the timers of a hidden tab, and with them the heartbeat of y-protocols. */
 import { expect, test } from "vitest";
+import { removeAwarenessStates } from "y-protocols/awareness";
 import { renewalTiming } from "../presence/renewal-timing.ts";
 import type { Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -71,26 +72,32 @@ test("[P10] somebody in a hidden tab is seen without a break for as long as they
   await sees(witness, {});
 });
 
-test("[P10] who has withdrawn their state, or left, is not brought back", async () => {
+test("[P10] who has withdrawn their state, has left, or was given up while the machine slept, is not brought back", async () => {
   const server = await start();
-  const [shy, gone] = [
+  const [shy, gone, lost] = [
     await enterRaw("cleo", { url: server.url, name }),
     await enterRaw("dan", { url: server.url, name }),
+    await enterRaw("eve", { url: server.url, name }),
   ];
   for (const [client, id] of [
     [shy, 7],
     [gone, 8],
+    [lost, 9],
   ] as const)
     sendPresence(client, name, { client: id, state: {} });
   const sleeper = await appearAsleep("ana", server.url);
   const witness = await appear("ben", {}, { url: server.url, name });
-  await until("seen", () => Object.keys(seenBy(witness)).length === 3);
+  await until("seen", () => Object.keys(seenBy(witness)).length === 4);
   sendPresence(shy, name, { client: 7, clock: 2, state: null });
   gone.socket.terminate();
+  // As y-protocols does it, of somebody who is still connected.
+  removeAwarenessStates(awarenessAt(server), [9], "timeout");
   await sees(witness, { [sleeper.doc.clientID]: ana });
-  for (const client of [7, 8]) age(server, client, 25_000);
+  for (const client of [7, 8, 9]) age(server, client, 25_000);
   await renewed(server, sleeper.doc.clientID, witness);
   await sees(witness, { [sleeper.doc.clientID]: ana });
+  const shown = [...awarenessAt(server).states.keys()];
+  expect(new Set(shown)).toEqual(new Set([sleeper.doc.clientID, witness.doc.clientID]));
 });
 
 test("[P10] of a crowd that fell asleep together all are renewed, some in each sweep", async () => {

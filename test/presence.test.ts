@@ -1,7 +1,7 @@
 /** Who is there, as people see each other with the stock provider. */
 import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
-import { Awareness } from "y-protocols/awareness";
+import { Awareness, removeAwarenessStates } from "y-protocols/awareness";
 import * as Y from "yjs";
 import { whoIsIn } from "../presence/who-is-in.ts";
 import type { Client } from "./support/client.ts";
@@ -18,6 +18,7 @@ import {
   tokenOf,
 } from "./support/presence.ts";
 import { RawClient } from "./support/raw-client.ts";
+import { typed } from "./support/updates.ts";
 import { until } from "./support/until.ts";
 
 const ana = { user: { id: "ana", name: "Ana" } };
@@ -265,6 +266,9 @@ test("[P8] who is in a room is told by their admitted connections, whatever they
   expect(whoIsIn(document)).toEqual([
     { id: "ana", name: "Ana", color: "tomato", connections: 1, access: "read", clients: [first] },
   ]);
+  // As y-protocols gives up somebody who is still connected.
+  removeAwarenessStates(document.awareness, [first], "timeout");
+  expect(whoIsIn(document)).toMatchObject([{ id: "ana", connections: 1, clients: [] }]);
 });
 
 test("[F3] beforeHandleAwareness sees the signed state, and may change it, add to it and take it away", async () => {
@@ -295,6 +299,64 @@ test("[F3] beforeHandleAwareness sees the signed state, and may change it, add t
   ]);
   raw.socket.close();
   await sees(other, {});
+});
+
+test("[P1] no hook is shown what somebody says under the client id of somebody else", async () => {
+  const seen: unknown[] = [];
+  const { room } = await start([
+    {
+      async beforeHandleAwareness({ states, context }) {
+        for (const client of states.keys()) seen.push([context?.user.id, client]);
+      },
+    },
+  ]);
+  const [owner, attacker] = [await enterRaw("ana", room), await enterRaw("ben", room)];
+  const witness = await appear("cleo", null, room);
+  sendPresence(owner, "room", { client: 7, state: {} });
+  await sees(witness, { 7: ana });
+  sendPresence(attacker, "room", { client: 7, state: {} });
+  sendPresence(attacker, "room", { client: 8, state: {} });
+  await sees(witness, { 7: ana, 8: ben });
+  expect(seen).toEqual([
+    ["ana", 7],
+    ["ben", 8],
+  ]);
+});
+
+test("[P1] of two who come with one client id while a hook keeps both waiting, one is seen with it", async () => {
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  const { server, room } = await start([
+    {
+      async beforeHandleAwareness() {
+        waiting++;
+        await gate.promise;
+      },
+    },
+  ]);
+  const [first, second] = [await enterRaw("ana", room), await enterRaw("ben", room)];
+  const shown: unknown[] = [];
+  const { awareness } = server.rooms.documents.get("room") ?? {};
+  awareness?.on("update", () => shown.push(awareness.states.get(7)?.["user"]));
+  for (const client of [first, second]) sendPresence(client, "room", { client: 7, state: {} });
+  await until("both wait", () => waiting === 2);
+  gate.resolve();
+  for (const client of [first, second]) {
+    client.update("room", typed("x")[0] as Uint8Array);
+    await until("the barrier's ack", () => client.acksTo("room") === 1);
+  }
+  expect(shown).toHaveLength(1);
+});
+
+test("[P1] who says first thing that somebody has gone, and nobody of that id is there, is seen with another", async () => {
+  const { room } = await start();
+  const witness = await appear("ben", null, room);
+  const client = await enterRaw("ana", room);
+  sendPresence(client, "room", { client: 7, state: null }, { client: 8, state: {} });
+  await sees(witness, { 8: ana });
+  sendPresence(client, "room", { client: 7, state: null });
+  sendPresence(client, "room", { client: 8, clock: 2, state: { step: 2 } });
+  await sees(witness, { 8: { step: 2, ...ana } });
 });
 
 test("[F3] a state that waited for a hook while its client left is shown to nobody", async () => {

@@ -1,15 +1,20 @@
 /** Strangers at the HTTP port: bytes that are no request, or take for ever to become one. */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
+import type { Server } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { boundPlainConnections } from "../../http/plain-connections.ts";
 import { connect } from "../support/client.ts";
 import { startProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
 
 /** A TCP connection to the server, and all that came back on it. */
-async function dial(url: string): Promise<{ socket: Socket; answer: () => string; ended: () => boolean }> {
+async function dial(
+  url: string,
+  { localAddress = "127.0.0.1" }: { readonly localAddress?: string } = {},
+): Promise<{ socket: Socket; answer: () => string; ended: () => boolean }> {
   const { hostname, port } = new URL(url);
-  const socket = connectTcp(Number(port), hostname);
+  const socket = connectTcp({ port: Number(port), host: hostname, localAddress });
   let text = "";
   let isOver = false;
   socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
@@ -70,9 +75,13 @@ test(
   async () => {
     const server = await startProcess();
     const bystander = await connect({ url: server.url, name: "room" }).saved();
-    const crowd = await Promise.all(Array.from({ length: 540 }, () => dial(server.url)));
+    // Older than all others, and of an address that has few.
+    const few = await Promise.all(
+      Array.from({ length: 20 }, () => dial(server.url, { localAddress: "127.0.0.2" })),
+    );
+    const crowd = await Promise.all(Array.from({ length: 520 }, () => dial(server.url)));
     // Not at an end yet, so that no other time-out closes them.
-    for (const { socket } of crowd) socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ");
+    for (const { socket } of [...few, ...crowd]) socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ");
     const beginsAt = performance.now();
     const closed = (): number => crowd.filter(({ ended }) => ended()).length;
     await until("the surplus closed", async () => {
@@ -81,11 +90,52 @@ test(
     });
     expect(performance.now() - beginsAt).toBeLessThan(9000);
     expect(closed()).toBeLessThan(60);
+    expect(few.filter(({ ended }) => ended())).toEqual([]);
     bystander.text.insert(0, "still here");
     await bystander.saved();
     expect(bystander.closes).toEqual([]);
   },
 );
+
+describe("connections that are no WebSockets, as the server hears of them", () => {
+  /** Connects from an address, and says whether the connection is still there. */
+  function bounded(): (remoteAddress: string) => () => boolean {
+    const httpServer = new EventEmitter();
+    boundPlainConnections(httpServer as Server);
+    return (remoteAddress) => {
+      let isThere = true;
+      const socket = Object.assign(new EventEmitter(), { remoteAddress, destroy: () => (isThere = false) });
+      httpServer.emit("connection", socket);
+      return () => isThere;
+    };
+  }
+
+  test("[H9] those who come all at once are left for two seconds, in which they may become WebSockets", () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(1000);
+    onTestFinished(() => now.mockRestore());
+    const arrive = bounded();
+    const crowd = Array.from({ length: 3000 }, () => arrive("192.0.2.1"));
+    now.mockReturnValue(2999);
+    arrive("192.0.2.1");
+    expect(crowd.every((isThere) => isThere())).toBe(true);
+    now.mockReturnValue(3000);
+    arrive("192.0.2.1");
+    expect(crowd.filter((isThere) => isThere())).toHaveLength(498);
+  });
+
+  test("[H9] whoever has all addresses of a network counts as one", () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(1000);
+    onTestFinished(() => now.mockRestore());
+    const arrive = bounded();
+    const few = Array.from({ length: 10 }, () => arrive("192.0.2.1"));
+    const network = Array.from({ length: 500 }, (_, i) => arrive(`2001:db8::${i.toString(16)}`));
+    now.mockReturnValue(4000);
+    const last = arrive("192.0.2.2");
+    expect([few, network, [last]].map((group) => group.filter((isThere) => isThere()).length)).toEqual([
+      10, 489, 1,
+    ]);
+  });
+});
 
 test("[H5] headers larger than 16 kB are answered 431", async () => {
   const { url } = await startProcess();

@@ -3,10 +3,12 @@ import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
 import { closeReasons } from "../../lib/close-reasons.ts";
-import { connect } from "../support/client.ts";
+import { connect, type Client } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import { namedUsers, tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { storeText } from "../support/stored-room.ts";
+import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 import { Bystanders } from "./bystanders.ts";
 
@@ -120,6 +122,68 @@ test("[M21] what is deleted does not count any more, and deleting always passes"
     await fill();
   }
   expect([eve.closes, eve.denials]).toEqual([[], []]);
+});
+
+test("[M21] text that is deleted is place again once it is merged, which a refusal brings about", async () => {
+  const server = await startComposition(env);
+  const tab = async (): Promise<Client> =>
+    await connect({ url: server.url, name: "room", token: tokenOf("eve") }).synced();
+  const first = await tab();
+  // Less than what has the journal merged by itself.
+  first.text.insert(0, "x".repeat(3_500_000));
+  await first.saved();
+  first.text.delete(0, first.text.length);
+  await first.saved();
+  const refused = await tab();
+  refused.text.insert(0, "y".repeat(1_000_000));
+  expect(await refused.denied()).toBe("too-much-open");
+  await until("merged", () => server.log.events("compacted").length > 0);
+  const taken = await tab();
+  taken.text.insert(0, "z".repeat(1_000_000));
+  await taken.saved();
+  expect([first.closes, taken.denials]).toEqual([[], []]);
+});
+
+test("[M21] who has opened too much is told to come back, and gets in where the others of their rooms are empty", async () => {
+  const { url } = tempDatabase();
+  for (const room of ["one", "two"]) await storeText(url, room, ["x".repeat(2_500_000)]);
+  const server = await startComposition({ ...env, DATABASE_URL: url });
+  const open = (name: string): Client => connect({ url: server.url, name, token: tokenOf("eve") });
+  const one = await open("one").synced();
+  const early = open("two");
+  expect(await early.closedWith(4506)).toMatchObject({ reason: "memory-full" });
+  expect([one.closes, early.denials]).toEqual([[], []]);
+  // Empty, and kept for a minute: long before that, the one who comes back needs the place.
+  one.leave();
+  await early.synced();
+  expect([early.text.length, server.log.events("memory")]).toEqual([2_500_000, []]);
+});
+
+test("[M20] open rooms take no more than all of it, whoever has opened them, and what one's coming has loaded counts for the next room", async () => {
+  const { url } = tempDatabase();
+  for (const room of ["one", "two"]) await storeText(url, room, ["x".repeat(3_200_000)]);
+  for (const room of ["three", "four"]) await storeText(url, room, ["x".repeat(550_000)]);
+  const server = await startComposition({ ...env, DATABASE_URL: url });
+  // The server itself is refused nothing.
+  const own = await Promise.all(["one", "two"].map((room) => server.rooms.openDirectConnection(room)));
+  const open = (name: string, user: string): Client =>
+    connect({ url: server.url, name, token: tokenOf(user) });
+  await open("three", "dan").synced();
+  const four = open("four", "dan");
+  expect(await four.closedWith(4506)).toMatchObject({ reason: "memory-full" });
+  four.leave();
+  // Each of these is within an equal part of the last quarter, and together they are not.
+  const writers: Client[] = [];
+  for (const user of ["ana", "ben", "cleo"]) {
+    const writer = await open(`of-${user}`, user).synced();
+    writer.text.insert(0, "y".repeat(380_000));
+    await until(`${user} told`, () => !writer.provider.hasUnsyncedChanges || writer.closes.length > 0);
+    writers.push(writer);
+    expect(await bytesOf(server)).toBeLessThan(MAX_BYTES);
+  }
+  expect(writers.map(({ closes }) => closes[0]?.code)).toEqual([undefined, undefined, 4506]);
+  for (const connection of own) await connection.disconnect();
+  await writers[2]?.saved();
 });
 
 test(

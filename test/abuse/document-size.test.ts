@@ -2,7 +2,7 @@
 import { closeReasons } from "../../lib/close-reasons.ts";
 import { expect, test } from "vitest";
 import * as Y from "yjs";
-import { connect } from "../support/client.ts";
+import { connect, type Client } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
@@ -67,6 +67,25 @@ test("[M10] so is a state that somebody brings, and the same in one message", as
     })(),
   );
   expect(bytesOf(server)).toBeLessThan(MAX_BYTES / 2);
+});
+
+test("[M10] what was deleted while there was place is place again after a refusal", async () => {
+  const server = await startComposition(env);
+  const enter = (): Promise<Client> => connect({ url: server.url, name: "room" }).saved();
+  const first = await enter();
+  first.text.insert(0, "x".repeat(80_000));
+  await first.saved();
+  // Too little to bring about a merge by itself.
+  first.text.delete(0, first.text.length);
+  await first.saved();
+  const refused = await enter();
+  refused.text.insert(0, "y".repeat(50_000));
+  expect(await refused.denied()).toBe("document-too-big");
+  await until("merged", () => Number(server.log.events("compacted").at(-1)?.["bytes"]) < 1000);
+  const taken = await enter();
+  taken.text.insert(0, "z".repeat(50_000));
+  await taken.saved();
+  expect(taken.denials).toEqual([]);
 });
 
 test("[M10] a room that is larger than it may be by now opens, and can be made smaller", async () => {

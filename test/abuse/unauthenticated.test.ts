@@ -169,6 +169,28 @@ test("[M9] one address cannot use up what waits of all, and everybody has enough
   expect(new WaitingShare(all, "192.0.2.2").take(8 * MEGABYTE)).toBe(true);
 });
 
+test("[M9] many addresses together take no more than all, and a login still has its place", () => {
+  const all = new WaitingBytes();
+  for (let host = 1; host <= 9; host++) {
+    const stranger = new WaitingShare(all, `192.0.2.${host}`);
+    for (let i = 0; i < 8 && stranger.take(MEGABYTE); i++);
+  }
+  expect(all.bytes).toBeLessThanOrEqual(MAX_WAITING_BYTES_IN_ALL);
+  expect(new WaitingShare(all, "192.0.2.10").take(MEGABYTE)).toBe(false);
+  expect(new WaitingShare(all, "192.0.2.10").take(5 * 2200)).toBe(true);
+});
+
+test("[M9] [M17] of somebody who has left all rooms, messages that have not arrived in full count again", async () => {
+  const server = await startComposition();
+  const client = await new RawClient(server.url).inside("room");
+  client.send("room", MessageType.CLOSE);
+  await until("a stranger", () => server.usage().unauthenticated === 1);
+  client.socket.send(Buffer.alloc(MEGABYTE), { fin: false });
+  await until("counted", () => server.usage().waitingBytes > MEGABYTE / 2);
+  client.socket.terminate();
+  await until("given back", () => server.usage().waitingBytes === 0);
+});
+
 test("[M17] who is out of all rooms counts as a stranger, may come back, and is closed after a minute outside", async () => {
   const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 10 }) });
   const bystanders = await Bystanders.join(server.url);

@@ -197,7 +197,7 @@ test("[M19] presence beyond 128 kB a second is not passed on, and who sends it i
       const witness = await new RawClient(server.url).inside("room");
       const flooder = await new RawClient(server.url).inside("room");
       const beginsAt = performance.now();
-      for (let clock = 1; clock <= 1000; clock++)
+      for (let clock = 1; clock <= 200; clock++)
         sendPresence(flooder, "room", { client: 7, clock, state: { junk: "x".repeat(15_000) } });
       await until("refused", () => refusals(server) > 0);
       const seconds = (performance.now() - beginsAt) / 1000;

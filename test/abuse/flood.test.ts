@@ -6,7 +6,7 @@ import jwt from "jsonwebtoken";
 import { expect, onTestFinished, test } from "vitest";
 import * as Y from "yjs";
 import { Debts } from "../../limits/debts.ts";
-import { Sender } from "../../limits/sender.ts";
+import { Sender, SenderRules } from "../../limits/sender.ts";
 import { TokenBucket } from "../../limits/token-bucket.ts";
 import { jwtSecret } from "../support/backend.ts";
 import { connect } from "../support/client.ts";
@@ -163,11 +163,10 @@ test("[M6] a new socket of the same user at the same address begins where the la
 });
 
 test("[M6] what a user has used up counts at that address and for that room, and comes along with presence and first syncs", () => {
-  const debts = new Debts();
-  const limits = { maxMessagesPerSecond: PER_SECOND, maxRoomsPerConnection: 4 };
+  const rules = new SenderRules({ maxMessagesPerSecond: PER_SECOND, maxRoomsPerConnection: 4 });
   const enter = (address: string, user: string): Sender => {
-    const sender = new Sender({ limits, address, debts, now: 0 });
-    sender.entered(user, 0);
+    const sender = new Sender(rules, address);
+    sender.entered(user);
     return sender;
   };
   const first = enter("192.0.2.1", "mallory");

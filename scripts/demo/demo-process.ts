@@ -3,7 +3,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -68,6 +68,7 @@ export class DemoProcess {
       // end the collaboration server without its orderly stop.
       detached: true,
     });
+    closeSync(log);
     this.#child = child;
     child.once("exit", (_code, signal) => void this.#onExit(signal));
   }

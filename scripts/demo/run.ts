@@ -26,7 +26,8 @@ const app = `http://localhost:${ports.frontend}`;
 const processes: DemoProcess[] = [];
 let isStopping = false;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
+// SIGHUP: the terminal's window is closed. The servers are not in its group, and would keep their ports.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
 try {
   for (const [name, port] of Object.entries(ports)) await assertFree(name, port);
   if (process.env["DEMO_BUILD"] !== "0") {

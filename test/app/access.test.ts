@@ -30,6 +30,10 @@ test("[W5] a read-only person follows and changes nothing: controls are off, and
   const later = await app.person("Ben");
   await later.task("Look!").waitFor();
   expect(await later.titles("Done")).toEqual([]);
+  await cleo.page.getByRole("button", { name: "Discard" }).click();
+  await cleo.status.getByText("Read-only", { exact: true }).waitFor();
+  await cleo.task("Look!").waitFor();
+  expect(await cleo.titles("Done")).toEqual([]);
 });
 
 test("[W6] who is removed from a board sees why at once, keeps nothing of it on the device, and is let in again", async () => {

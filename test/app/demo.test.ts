@@ -11,38 +11,44 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 useBrowser();
 
-test("[W1] the demo starts everything, prints one address with a board that has tasks, and ends all of it at Ctrl-C", async () => {
-  const [frontend, backend, collab] = [await freePort(), await freePort(), await freePort()];
-  const demo = spawn(process.execPath, ["scripts/demo/run.ts"], {
-    cwd: root,
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      DEMO_DATA: tempDir(),
-      // Built once for all tests: a build here would take the files from under those of other tests.
-      DEMO_BUILD: "0",
-      FRONTEND_PORT: `${frontend}`,
-      BACKEND_PORT: `${backend}`,
-      COLLAB_PORT: `${collab}`,
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(demo, "close");
-  onTestFinished(async () => {
-    demo.kill("SIGTERM");
-    await ended;
-  });
-  const lines: string[] = [];
-  const output = createInterface(demo.stdout).on("line", (line) => lines.push(line));
-  await new Promise<void>((resolve) => output.on("line", (line) => line.includes("Logs") && resolve()));
-  const addresses = lines.join("\n").match(/http:\S+/g);
-  expect(addresses).toEqual([`http://localhost:${frontend}`]);
-  const ana = await startPerson("Ana", `http://localhost:${frontend}`);
-  await ana.task("Write the announcement").waitFor();
-  await ana.sees("Saved");
+test.for([
+  ["Ctrl-C", "SIGINT"],
+  ["the end of its terminal", "SIGHUP"],
+] as const)(
+  "[W1] the demo starts everything, prints one address with a board that has tasks, and ends all of it at %s",
+  async ([, signal]) => {
+    const [frontend, backend, collab] = [await freePort(), await freePort(), await freePort()];
+    const demo = spawn(process.execPath, ["scripts/demo/run.ts"], {
+      cwd: root,
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        DEMO_DATA: tempDir(),
+        // Built once for all tests: a build here would take the files from under those of other tests.
+        DEMO_BUILD: "0",
+        FRONTEND_PORT: `${frontend}`,
+        BACKEND_PORT: `${backend}`,
+        COLLAB_PORT: `${collab}`,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const ended = once(demo, "close");
+    onTestFinished(async () => {
+      demo.kill("SIGTERM");
+      await ended;
+    });
+    const lines: string[] = [];
+    const output = createInterface(demo.stdout).on("line", (line) => lines.push(line));
+    await new Promise<void>((resolve) => output.on("line", (line) => line.includes("Logs") && resolve()));
+    const addresses = lines.join("\n").match(/http:\S+/g);
+    expect(addresses).toEqual([`http://localhost:${frontend}`]);
+    const ana = await startPerson("Ana", `http://localhost:${frontend}`);
+    await ana.task("Write the announcement").waitFor();
+    await ana.sees("Saved");
 
-  demo.kill("SIGINT");
-  expect(await ended).toEqual([0, null]);
-  for (const port of [frontend, backend, collab])
-    await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
-});
+    demo.kill(signal);
+    expect(await ended).toEqual([0, null]);
+    for (const port of [frontend, backend, collab])
+      await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
+  },
+);

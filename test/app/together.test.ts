@@ -145,6 +145,76 @@ test("[W2] whoever types goes on typing when somebody else moves the task, in it
   await ben.task("First acb").waitFor();
 });
 
+test("[W9] undo takes back no move of somebody else's, and redo brings back what they wrote into one's own task", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Mine");
+  await ben.typeInto("Mine", ", theirs");
+  await ana.page.getByRole("combobox", { name: "Column of Mine, theirs" }).selectOption("In progress");
+  await ben.column("In progress").getByRole("listitem", { name: "Mine, theirs" }).waitFor();
+  await ben.page.getByRole("combobox", { name: "Column of Mine, theirs" }).selectOption("Done");
+  await ana.column("Done").getByRole("listitem", { name: "Mine, theirs" }).waitFor();
+  const [undo, redo] = ["Undo", "Redo"].map((name) => ana.page.getByRole("button", { name }));
+  // The move first, which is no more there to be taken back, then the task.
+  while (await undo?.isEnabled()) {
+    await undo?.click();
+    expect(await ana.titles("In progress")).toEqual([]);
+    expect(await ana.titles()).toEqual([]);
+  }
+  await ben.task("Mine, theirs").waitFor({ state: "detached" });
+  while (await redo?.isEnabled()) await redo?.click();
+  await ben.task("Mine, theirs").waitFor();
+});
+
+test("[W2] tasks are put into another order with a finger, and a finger elsewhere on a task scrolls", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana", { viewport: { width: 375, height: 720 }, hasTouch: true });
+  const ben = await app.person("Ben");
+  for (const title of ["One", "Two", "Three"]) await ana.add(title);
+  await ben.task("Three").waitFor();
+  const finger = await startFinger(ana);
+  await finger.down(ana.page.getByRole("button", { name: "Move Three" }));
+  await ana.page.locator("[data-dnd-dragging]").waitFor();
+  await finger.glide(ana.page.getByRole("button", { name: "Move One" }));
+  await finger.up();
+  await until("Three first for Ben", async () => (await ben.titles()).join() === "Three,One,Two");
+
+  await ana.page.locator("[data-dnd-dropping]").waitFor({ state: "detached" });
+  await finger.down(ana.task("Two"));
+  await finger.glide(ana.page.getByRole("heading", { name: "Product launch" }));
+  await finger.up();
+  await until("scrolled", async () => ana.page.evaluate("scrollY > 0"));
+  expect(await ana.titles()).toEqual(["Three", "One", "Two"]);
+});
+
+/** Playwright taps; what holds and drags comes from the browser's own input. */
+async function startFinger({ page }: Person) {
+  const browser = await page.context().newCDPSession(page);
+  const at = { x: 0, y: 0 };
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd") =>
+    browser.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [at] });
+  const middleOf = async (target: Locator) => {
+    const box = await target.boundingBox();
+    if (!box) throw new Error("Not on the page");
+    return { x: Math.round(box.x + box.width / 2), y: Math.round(box.y + box.height / 2) };
+  };
+  return {
+    down: async (target: Locator) => {
+      Object.assign(at, await middleOf(target));
+      await touch("touchStart");
+    },
+    glide: async (target: Locator) => {
+      const [from, to] = [{ ...at }, await middleOf(target)];
+      for (let step = 1; step <= 10; step++) {
+        at.x = from.x + ((to.x - from.x) * step) / 10;
+        at.y = from.y + ((to.y - from.y) * step) / 10;
+        await touch("touchMove");
+      }
+    },
+    up: () => touch("touchEnd"),
+  };
+}
+
 async function firstTitle(person: Person): Promise<string> {
   return (await person.titles())[0] ?? "";
 }

@@ -52,8 +52,10 @@ test("[W12] a new tab without a network offers those who have not signed out on 
   await tab.sees("Offline: 1 change kept on this device");
   await context.setOffline(false);
   await ana.task("Known!").waitFor();
+  await tab.sees("Saved");
   await context.setOffline(true);
   await tab.page.getByRole("button", { name: "Sign out" }).click();
+  await tab.page.getByText("The backend cannot be reached.").waitFor();
   await tab.page.reload();
   await tab.page.getByText("The backend cannot be reached.").waitFor();
   expect(await tab.page.getByRole("listitem").count()).toBe(0);
@@ -76,20 +78,25 @@ test("[W12] a session that has ended meanwhile asks for a login, and what was ed
   await ana.sees("Saved");
 });
 
-test("[W12] with a network a new build is there at the next load, and is then the one that opens without", async () => {
+test("[W12] with a network a new build is there at the next load, and is then the one that opens without; a proxy's 503 is no build", async () => {
   const app = await startApp();
   const ana = await app.person("Ana");
   await ana.sees("Saved");
   await isKept(ana);
   const next = '<!doctype html><title>Next build</title><body><script src="/assets/next.js"></script>';
-  await ana.page.context().route("**/", (route) => route.fulfill({ contentType: "text/html", body: next }));
+  const context = ana.page.context();
+  await context.route("**/", (route) => route.fulfill({ status: 503, body: "away" }));
+  await ana.page.reload();
+  await ana.sees("Saved");
+  await context.unroute("**/");
+  await context.route("**/", (route) => route.fulfill({ contentType: "text/html", body: next }));
   await ana.page
     .context()
     .route("**/assets/next.js", (route) => route.fulfill({ body: "document.body.append('new')" }));
   await ana.page.reload();
   expect(await ana.page.title()).toBe("Next build");
   await until("the new build is kept", async () => (await kept(ana)).join() === "/,/assets/next.js");
-  await ana.page.context().setOffline(true);
+  await context.setOffline(true);
   await ana.page.reload();
   await ana.page.getByText("new").waitFor();
 });

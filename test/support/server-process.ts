@@ -95,7 +95,8 @@ export async function startProcess(env: Readonly<Record<string, string>> = {}): 
   onTestFinished(async () => {
     await server.ended("SIGKILL");
   });
-  await server.logged("listening", (line) => line.event === "listening");
+  // Longer than other lines: several processes may be starting at once.
+  await server.logged("listening", (line) => line.event === "listening", 60_000);
   return server;
 }
 

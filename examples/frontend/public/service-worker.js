@@ -6,6 +6,8 @@
  */
 const CACHE = "righttask-page";
 const PAGE = "/";
+/** Files whose names change with what is in them. */
+const ASSETS = "/assets/";
 /** Until the kept page is taken where the network is there and does not answer, ms. */
 const PATIENCE_MS = 4000;
 
@@ -24,9 +26,11 @@ self.addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(request.url);
   if (request.method !== "GET" || origin !== self.location.origin) return;
   if (pathname === PAGE && request.mode === "navigate") event.respondWith(newest(event));
-  // The names of assets change with what is in them, and nothing else does: a server that says "Vary: Origin" means nothing by it here.
-  else if (pathname.startsWith("/assets/") || pathname === "/icon.svg")
+  // A server that says "Vary: Origin" means nothing by it here: the name says all.
+  else if (pathname.startsWith(ASSETS))
     event.respondWith(caches.match(request, { ignoreVary: true }).then((kept) => kept ?? fetch(request)));
+  else if (pathname === "/icon.svg")
+    event.respondWith(fetch(request).catch(() => caches.match(request, { ignoreVary: true })));
 });
 
 async function newest(event) {
@@ -40,20 +44,20 @@ async function newest(event) {
   }
 }
 
-/** A proxy whose server is away answers too. */
+/** A proxy answers too while the server behind it is away. Everything else is an answer, also a way to a login page. */
 function answered(response) {
-  if (!response.ok) throw new Error(`The page answered ${response.status}`);
+  if (response.status >= 500) throw new Error(`The page answered ${response.status}`);
   return response;
 }
 
 /** The files first: until all are there the build of before is the one that opens. */
 async function keep(response) {
+  if (!response.ok) throw new Error(`The page answered ${response.status}`);
   const cache = await caches.open(CACHE);
-  const html = await answered(response).clone().text();
+  const html = await response.clone().text();
   const files = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path]) => path);
-  const kept = await cache.keys();
-  const paths = kept.map(({ url }) => new URL(url).pathname);
-  await cache.addAll(files.filter((file) => !paths.includes(file)));
+  const kept = (await cache.keys()).map(({ url }) => new URL(url).pathname);
+  await cache.addAll(files.filter((file) => !file.startsWith(ASSETS) || !kept.includes(file)));
   await cache.put(PAGE, response);
-  for (const path of paths) if (path !== PAGE && !files.includes(path)) await cache.delete(path);
+  for (const path of kept) if (path !== PAGE && !files.includes(path)) await cache.delete(path);
 }

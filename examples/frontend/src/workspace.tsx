@@ -65,7 +65,7 @@ export function Workspace({ session, onSignedOut }: WorkspaceProps) {
         <NoBoard boards={boards} hasTrouble={hasTrouble} onRetry={reload} />
       )}
       {[...unsent.keys()].map((id) => (
-        <UnsentBoard key={id} session={session} board={id} onSaved={refresh} />
+        <UnsentBoard key={id} session={session} board={id} onSettled={refresh} />
       ))}
     </div>
   );

@@ -65,6 +65,11 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
       <div className="board-head">
         <h1>{board.name}</h1>
         {open && <StatusLine status={open.status} />}
+        {open?.status.kind === "read-only" && unsaved > 0 && (
+          <button type="button" className="quiet" onClick={open.discard}>
+            Discard
+          </button>
+        )}
         <div className="board-tools">
           {open && <PeopleHere others={open.others} />}
           {undo && isEditable && <UndoButtons undo={undo} />}

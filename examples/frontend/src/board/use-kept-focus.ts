@@ -12,6 +12,7 @@ interface Place {
   readonly column: Element | null;
   /** Among the card's controls. */
   readonly control: number;
+  readonly isByKeyboard: boolean;
 }
 
 const CONTROLS = "button, input, select";
@@ -32,7 +33,8 @@ export function useKeptFocus(): KeptFocus {
     const card = ref.current?.querySelector(`[data-task="${CSS.escape(lost.task)}"]`);
     const control = card?.querySelectorAll<HTMLElement>(CONTROLS)[lost.control];
     const heading = lost.column?.querySelector("h2");
-    (card ? control : heading)?.focus();
+    // With a finger or a mouse the eye stays where it is: a phone would scroll to where the task went.
+    (card ? control : heading)?.focus({ preventScroll: !lost.isByKeyboard });
   });
 
   return {
@@ -42,7 +44,8 @@ export function useKeptFocus(): KeptFocus {
       const task = card?.dataset["task"];
       if (!card || task === undefined) return;
       const control = [...card.querySelectorAll(CONTROLS)].indexOf(element);
-      place.current = { element, task, column: element.closest("section"), control };
+      const isByKeyboard = element.matches(":focus-visible");
+      place.current = { element, task, column: element.closest("section"), control, isByKeyboard };
     },
     // React says nothing of those that come from its own changes.
     onBlur: () => {

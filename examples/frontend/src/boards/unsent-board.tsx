@@ -6,17 +6,18 @@ import type { Session } from "../session/session.ts";
 export interface UnsentBoardProps {
   readonly session: Session;
   readonly board: string;
-  readonly onSaved: () => void;
+  readonly onSettled: () => void;
 }
 
 /** Sends what was left behind in a board that is not looked at. Shows nothing, and nobody there sees anybody come. */
-export function UnsentBoard({ session, board, onSaved }: UnsentBoardProps) {
+export function UnsentBoard({ session, board, onSettled }: UnsentBoardProps) {
   const open = useRoom({ url: collabUrl, room: board, userId: session.user.id, token: session.freshToken });
   const room = open?.room;
-  const isSaved = open?.status.kind === "saved";
+  const status = open?.status.kind;
   useEffect(() => room?.awareness.setLocalState(null), [room]);
   useEffect(() => {
-    if (isSaved) onSaved();
-  }, [isSaved, onSaved]);
+    // Refused, it may be gone from the device as well.
+    if (status === "saved" || status === "out") onSettled();
+  }, [status, onSettled]);
   return null;
 }

@@ -6,6 +6,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { exitOnSignals } from "../campaigns/command-line.ts";
 import { type RunningBackend, startBackend } from "./backend.ts";
 import { cpuMicros } from "./proc.ts";
 import { ReturningClient } from "./returning-client.ts";
@@ -27,9 +28,7 @@ const { values } = parseArgs({
 });
 const clients = Number(values.clients);
 
-// Exiting takes the children with it, see endWithParent.
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
+exitOnSignals();
 console.log(`${clients} clients return at once; the backend answers in ${values["answer-ms"]} ms\n`);
 console.log(
   "| server | back in ms, p50 | p99 | all | questions | most at once | attempts that failed | CPU ms: server | backend |",

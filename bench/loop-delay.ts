@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
+import { exitOnSignals } from "../campaigns/command-line.ts";
 import { storeLargeRoom } from "./large-document.ts";
 import { readLoop, watchLoop } from "./loop-watch.ts";
 import { startServer, type PeerName } from "./servers.ts";
@@ -26,6 +27,7 @@ const { values } = parseArgs({
   },
 });
 
+exitOnSignals();
 console.log(
   `${EDITS_PER_SECOND} edits/s and a joiner with nothing every ${JOIN_EVERY_MS / 1000} s, ${values.seconds} s\n`,
 );

@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import * as Y from "yjs";
 import { until } from "../test/support/until.ts";
+import { exitOnSignals } from "../campaigns/command-line.ts";
 import { openClients } from "./client.ts";
 import { startDeployment } from "./deployment.ts";
 import { readLoop, watchLoop } from "./loop-watch.ts";
@@ -34,9 +35,7 @@ const instances = Number(values.instances);
 const rooms = Number(values.rooms);
 const protocol = protocols.hocuspocus;
 
-// Exiting takes the children with it, see endWithParent.
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
+exitOnSignals();
 await using directory = await mkdtempDisposable(join(tmpdir(), "righttask-bench-"));
 const deployment = await startDeployment("ours", {
   instances,

@@ -12,13 +12,18 @@ export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/**
- * The options of this run; null when it was asked for help, which has been given then. Ends the process with code 2 where they make no
- * sense. From here on Ctrl-C and SIGTERM exit, and exiting takes all children with it: each of them has a listener for that.
- */
-export function beginRun<Options>({ usage, parse }: CommandLine<Options>): Options | null {
+/** From here on Ctrl-C and SIGTERM exit, and exiting takes all children with it: each of them has a listener for that. */
+export function exitOnSignals(): void {
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
+}
+
+/**
+ * The options of this run; null when it was asked for help, which has been given then. Ends the process with code 2 where they make no
+ * sense. Begins with `exitOnSignals`.
+ */
+export function beginRun<Options>({ usage, parse }: CommandLine<Options>): Options | null {
+  exitOnSignals();
   try {
     const options = parse(process.argv.slice(2));
     if (options === null) say(usage);

@@ -51,9 +51,12 @@ export class RedisLink {
     this.#options = options;
     this.#speaker = this.#connection();
     this.#listener = this.#connection();
-    this.#publications = new Publications(async (channel, payload) => {
-      if (!this.isUp) throw new Error("Redis is not there");
-      return this.#speaker.publish(channel, payload);
+    this.#publications = new Publications({
+      send: async (channel, payload) => {
+        if (!this.isUp) throw new Error("Redis is not there");
+        return this.#speaker.publish(channel, payload);
+      },
+      together: (sendAll) => this.#together(sendAll),
     });
     this.#listener.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
       if (!this.#stopped) options.onMessage(channel.toString(), payload);
@@ -124,6 +127,16 @@ export class RedisLink {
     for (const connection of [this.#speaker, this.#listener]) connection.disconnect();
   }
 
+  /**
+   * Not by ioredis' automatic pipelines: those wait for the answers to what was sent before, which makes edits late, and each publish costs more.
+   */
+  #together(sendAll: () => void): void {
+    const { stream } = this.#speaker;
+    stream.cork();
+    sendAll();
+    stream.uncork();
+  }
+
   #connection(): Redis {
     const options: RedisOptions = {
       lazyConnect: true,
@@ -132,8 +145,6 @@ export class RedisLink {
       commandTimeout: ANSWER_TIMEOUT_MS,
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       enableOfflineQueue: false,
-      // A turn's publishes in one write. Without it an edit costs its instance 160 µs instead of 130 (20 rooms edited at once), and Redis twice as much.
-      enableAutoPipelining: true,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       autoResubscribe: false,

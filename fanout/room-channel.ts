@@ -190,7 +190,7 @@ export class RoomChannel {
         break;
       case MessageType.QueryAwareness: {
         const here = this.people.here();
-        if (here.length > 0) this.#reply(from, peopleOf(this.document, here));
+        if (here.length > 0) this.#reply(from, peopleOf(this.document, this.people.told(here)));
         break;
       }
       case MessageType.BroadcastStateless:
@@ -294,7 +294,7 @@ export class RoomChannel {
     // Of one who left so long ago that its clock is forgotten, the others know by themselves.
     const known = clients.filter((client) => this.document.awareness.meta.has(client));
     if (known.length === 0) return;
-    this.publish(peopleOf(this.document, known), () => {
+    this.publish(peopleOf(this.document, this.people.told(known)), () => {
       for (const client of known) if (this.#untold.size < MAX_UNTOLD) this.#untold.add(client);
       this.#repairSoon();
     });

@@ -2,6 +2,7 @@
 import { OutgoingMessage, type Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
+import type { Awareness, MetaClientState } from "y-protocols/awareness";
 import { writeSyncStep2 } from "y-protocols/sync";
 import type { JournalProgress } from "../storage/journal.ts";
 
@@ -60,9 +61,17 @@ export function questionForPeople(room: string): Uint8Array {
   return new OutgoingMessage(room).writeQueryAwareness().toUint8Array();
 }
 
-/** What these clients show now; of one that shows nothing, that it is gone. */
-export function peopleOf({ name, awareness }: Document, clients: readonly number[]): Uint8Array {
-  return new OutgoingMessage(name).createAwarenessUpdateMessage(awareness, [...clients]).toUint8Array();
+/**
+ * What these clients show now; of one that shows nothing, that it is gone.
+ * @param clocks of each of them.
+ */
+export function peopleOf(
+  { name, awareness }: Document,
+  clocks: ReadonlyMap<number, MetaClientState>,
+): Uint8Array {
+  // Nothing else of it is read.
+  const told = { states: awareness.states, meta: clocks } as Awareness;
+  return new OutgoingMessage(name).createAwarenessUpdateMessage(told, [...clocks.keys()]).toUint8Array();
 }
 
 /** What an extension tells everybody in the room. */

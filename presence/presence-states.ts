@@ -25,7 +25,7 @@ const SLACK = 64;
 const CLOCK_EPOCH = Date.UTC(2025, 0);
 
 /** Ours are multiples of this; a client that took one over counts on from it by one. */
-const CLOCK_STEP = 16;
+export const CLOCK_STEP = 16;
 
 /** So long after it was sent, a state may come back. */
 const ECHO_MS = 10_000;

@@ -7,11 +7,13 @@ import { messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
 import { unseal } from "../../fanout/envelope.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
+import { renewalTiming } from "../../presence/renewal-timing.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
 import { clusterEnv, redisState, startCluster } from "../support/instances.ts";
 import { appear, enterRaw, seenBy, sees, sendPresence, tokenOf } from "../support/presence.ts";
 import { describeWithRedis, type TestRedis } from "../support/redis.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
 
@@ -168,6 +170,49 @@ describeWithRedis("several instances", (redis) => {
     await reader.saved();
     reader.text.insert(0, "y");
     await reader.closedWith(4506);
+  });
+
+  test("[I2] who moved while Redis was away is seen where they are, not where their old connection is not known to be dead", async () => {
+    const env = clusterEnv(redis, tempDatabase().url);
+    const timing = { presenceTiming: { ...renewalTiming, sweepMs: 20 } };
+    const one = await startComposition(env, [], timing);
+    const two = await startComposition(env);
+    const network = await TcpProxy.to(one.port);
+    onTestFinished(() => network.close());
+    const ana = await appear("ana", { at: "one" }, { url: `ws://127.0.0.1:${network.port}`, name });
+    const id = ana.doc.clientID;
+    const cleo = await appear("cleo", {}, { url: one.url, name });
+    const ben = await appear("ben", {}, { url: two.url, name });
+    const whereabouts = (client: Client): unknown => seenBy(client)[id]?.["at"];
+    await until("seen by both", () => [cleo, ben].every((client) => whereabouts(client) === "one"));
+    const lastState = (state: string): Promise<unknown> =>
+      until(`Redis ${state}`, () =>
+        [one, two].every(({ log }) => log.events("redis").at(-1)?.["redis"] === state),
+      );
+    await redis.stop();
+    await lastState("down");
+    network.hold("toServer", "toClient");
+    await appear("ana", { at: "two" }, { url: two.url, name, document: ana.doc });
+    await until("seen there", () => whereabouts(ben) === "two");
+    // Later the server says again for the old connection what it has said last.
+    const meta = one.rooms.documents.get(name)?.awareness.meta;
+    const before = meta?.get(id);
+    if (before) before.lastUpdated -= renewalTiming.afterMs;
+    await until("renewed", () => (meta?.get(id)?.clock ?? 0) > (before?.clock ?? 0));
+
+    const seen = new Set<unknown>();
+    ben.provider.awareness?.on("update", () => seen.add(whereabouts(ben)));
+    await redis.start();
+    await lastState("up");
+    await until("seen at the old place", () => whereabouts(cleo) === "two");
+    cleo.provider.awareness?.setLocalState({ barrier: 1 });
+    await until("the barrier", () => seenBy(ben)[cleo.doc.clientID]?.["barrier"] === 1);
+    // Nor does it take anything along when it is found out.
+    network.cut();
+    await until("found out", () => one.log.events("connection-left").some(({ user }) => user === "ana"));
+    cleo.provider.awareness?.setLocalState({ barrier: 2 });
+    await until("the barrier", () => seenBy(ben)[cleo.doc.clientID]?.["barrier"] === 2);
+    expect([[...seen], whereabouts(ben), whereabouts(cleo)]).toEqual([["two"], "two", "two"]);
   });
 
   test("[P6] [I2] nothing is kept of those who came and left at other instances", async () => {

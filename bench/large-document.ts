@@ -1,4 +1,4 @@
-/** A stored room of a given size: tasks as an app keeps them, a map with a collaborative title each. */
+/** Stored rooms of a given size: tasks as an app keeps them, a map with a collaborative title each. */
 import Database from "better-sqlite3";
 import { schema, upsertQuery } from "@hocuspocus/extension-sqlite";
 import * as Y from "yjs";
@@ -6,10 +6,10 @@ import * as Y from "yjs";
 /** Measured: 24,000 such tasks are 3.7 MB. */
 const BYTES_PER_TASK = 156;
 
-/** Writes the file as a stock Hocuspocus would have left it; ours opens it as well. Returns the size of the room, bytes. */
-export function storeLargeRoom(
+/** Writes the file as a stock Hocuspocus would have left it; ours opens it as well. Returns the size of each room, bytes. */
+export function storeLargeRooms(
   path: string,
-  { room, megabytes }: { room: string; megabytes: number },
+  { rooms, megabytes }: { rooms: readonly string[]; megabytes: number },
 ): number {
   const doc = new Y.Doc();
   const tasks = doc.getMap("tasks");
@@ -25,7 +25,8 @@ export function storeLargeRoom(
   const state = Y.encodeStateAsUpdate(doc);
   const database = new Database(path);
   database.exec(schema);
-  database.prepare(upsertQuery).run({ name: room, data: state });
+  const upsert = database.prepare(upsertQuery);
+  database.transaction(() => rooms.forEach((name) => upsert.run({ name, data: state })))();
   database.close();
   return state.byteLength;
 }

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
 import { exitOnSignals } from "../campaigns/command-line.ts";
-import { storeLargeRoom } from "./large-document.ts";
+import { storeLargeRooms } from "./large-document.ts";
 import { readLoop, watchLoop } from "./loop-watch.ts";
 import { startServer, type PeerName } from "./servers.ts";
 import { protocols } from "./wire.ts";
@@ -48,7 +48,7 @@ async function measure(
 ): Promise<string> {
   await using directory = await mkdtempDisposable(join(tmpdir(), "righttask-bench-"));
   const database = join(directory.path, "bench.sqlite");
-  const bytes = storeLargeRoom(database, { room: ROOM, megabytes });
+  const bytes = storeLargeRooms(database, { rooms: [ROOM], megabytes });
   const server = await startServer(peer, { database, redisUrl: null, isInspected: true });
   try {
     const editor = await enter(server.url);

@@ -12,6 +12,7 @@ import { until } from "../test/support/until.ts";
 import { exitOnSignals } from "../campaigns/command-line.ts";
 import { openClients } from "./client.ts";
 import { startDeployment } from "./deployment.ts";
+import { storeLargeRooms } from "./large-document.ts";
 import { readLoop, watchLoop } from "./loop-watch.ts";
 import { cpuMicros } from "./proc.ts";
 import { trafficOf } from "./redis.ts";
@@ -29,6 +30,8 @@ const { values } = parseArgs({
   options: {
     instances: { type: "string", default: "3" },
     rooms: { type: "string", default: "2000" },
+    /** What each room holds before. */
+    megabytes: { type: "string", default: "0" },
   },
 });
 const instances = Number(values.instances);
@@ -37,9 +40,13 @@ const protocol = protocols.hocuspocus;
 
 exitOnSignals();
 await using directory = await mkdtempDisposable(join(tmpdir(), "righttask-bench-"));
+const database = join(directory.path, "bench.sqlite");
+const names = Array.from({ length: rooms }, (_, n) => roomName(n));
+const megabytes = Number(values.megabytes);
+if (megabytes > 0) storeLargeRooms(database, { rooms: names, megabytes });
 const deployment = await startDeployment("ours", {
   instances,
-  database: join(directory.path, "bench.sqlite"),
+  database,
   isInspected: true,
 });
 const { servers, redis } = deployment;
@@ -66,7 +73,9 @@ for (const reader of readers) {
     reader.onUpdate = () => {};
   };
 }
-console.log(`${rooms} rooms, each open at ${instances} instances, one edit in each while Redis is away\n`);
+console.log(
+  `${rooms} rooms of ${megabytes} MB, each open at ${instances} instances, one edit in each while Redis is away\n`,
+);
 
 await redis.stop();
 await delay(AWAY_MS);

@@ -152,6 +152,16 @@ test("[W10] signing out is of all tabs of the person in that browser, and of nob
   await ben.sees("Saved");
 });
 
+test("[W10] signing out works also in a browser that cannot list what it keeps", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.sees("Saved");
+  await ana.page.evaluate("delete IDBFactory.prototype.databases");
+  await ana.page.getByRole("button", { name: "Sign out" }).click();
+  await ana.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
+  expect(ana.complaints).toEqual([]);
+});
+
 test("[W6] what was taken from somebody while they were elsewhere goes from their device when the app hears of it", async () => {
   const app = await startApp();
   const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];

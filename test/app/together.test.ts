@@ -135,6 +135,8 @@ test("[W2] whoever types goes on typing when somebody else moves the task, in it
   for (const title of ["First", "Second"]) await ana.add(title);
   await ben.task("Second").waitFor();
   await ana.typeInto("First", " a");
+  // What he drags stays as it is until he lets it go, names too.
+  await ben.task("First a").waitFor();
   await drag(ben, "Second", ben.page.getByRole("button", { name: "Move First a" }));
   await until("Second above for Ana", async () => (await ana.titles()).join() === "Second,First a");
   await ana.page.keyboard.type("b");

@@ -27,6 +27,11 @@ export async function unsavedCopies(user: string): Promise<ReadonlyMap<string, n
 
 async function roomsOf(user: string): Promise<string[]> {
   const prefix = nameOf({ user, room: "" });
-  const databases = await indexedDB.databases().catch(() => []);
-  return databases.flatMap(({ name }) => (name?.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  try {
+    const databases = await indexedDB.databases();
+    return databases.flatMap(({ name }) => (name?.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  } catch {
+    // Browsers from before 2024 cannot list them, and some private windows have none. Signing out has to work all the same.
+    return [];
+  }
 }

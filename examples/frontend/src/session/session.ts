@@ -97,8 +97,9 @@ export class Session {
       const response = await this.request("/auth/refresh", { method: "POST" });
       const { token } = (await response.json()) as { token: string };
       this.#token = token;
-      // An answer that comes after the end would log in again whoever has just signed out.
-      if (!this.#isOver) this.remembered.write(LOGIN, { token, user: this.user } satisfies Login);
+      // An answer that comes after the end would log in again whoever has just signed out, here or in another tab.
+      const isOver = this.#isOver || this.remembered.read(LOGIN) === null;
+      if (!isOver) this.remembered.write(LOGIN, { token, user: this.user } satisfies Login);
     } catch (error) {
       if (error instanceof SignedOut) throw error;
     }

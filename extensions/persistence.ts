@@ -68,10 +68,10 @@ export interface Persistence extends Extension<Identity> {
   /** Journals an update that is in the document already, and that another instance was to journal. */
   append(room: string, update: Uint8Array): void;
   /**
-   * Takes in what other instances have committed since an open room was read.
+   * Takes in what other instances have committed since an open room was read. Resolves with whether there was something.
    * @throws Refusal
    */
-  catchUp(document: Document): Promise<void>;
+  catchUp(document: Document): Promise<boolean>;
   /** Says loudly what was set aside, whoever's reading of the room found it. */
   reportUnreadable(room: string, rows: readonly UnreadableRow[]): void;
   /** How large an open room is in the store, bytes, with what was deleted since its last merge. */
@@ -244,8 +244,15 @@ export function persistence({
       const since = Y.encodeStateVector(document);
       const { snapshot, updates, unreadable } = await store.loadSince(name, since).catch(refuse);
       reportUnreadable(name, unreadable);
-      if (snapshot) Y.applyUpdate(document, snapshot, FROM_STORE);
-      for (const update of updates) Y.applyUpdate(document, update, FROM_STORE);
+      let hasChanged = false;
+      const onUpdate = (): void => void (hasChanged = true);
+      document.on("update", onUpdate);
+      document.transact(() => {
+        if (snapshot) Y.applyUpdate(document, snapshot, FROM_STORE);
+        for (const update of updates) Y.applyUpdate(document, update, FROM_STORE);
+      }, FROM_STORE);
+      document.off("update", onUpdate);
+      return hasChanged;
     },
 
     storedBytes: (room) => sizes.get(room) ?? 0,

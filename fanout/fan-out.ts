@@ -20,7 +20,7 @@ import { KeptUpdates } from "./kept-updates.ts";
 import { orderIn, sealOrder } from "./orders.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RoomChannel, type RoomChannelOptions } from "./room-channel.ts";
-import { announcementIn } from "./room-words.ts";
+import { adviceToReadStore, announcementIn } from "./room-words.ts";
 import { OtherStore, StoreAgreement } from "./store-agreement.ts";
 
 /** A start waits this long to find out whether the store is the others'. */
@@ -34,6 +34,9 @@ const ROOMS_A_TURN = 100;
 
 /** The lease of the store is renewed every so many heartbeats. */
 const RENEW_BEATS = 5;
+
+/** Rooms that were closed with something unsaid. Of more the others learn at their next comparison. */
+const MAX_UNSAID_ROOMS = 10_000;
 
 /** What nobody understands is logged this often: somebody else may have taken the prefix, and say a thousand things a second. */
 const COMPLAIN_EVERY_MS = 60_000;
@@ -65,6 +68,8 @@ export class FanOut {
   readonly #instances: Instances;
   readonly #agreement: StoreAgreement;
   readonly #channels = new Map<string, RoomChannel>();
+  /** Closed, and something of them was never said. */
+  readonly #unsaid = new Set<string>();
   #sweeping: NodeJS.Timeout | null = null;
   #beats = 0;
   #received = 0;
@@ -261,6 +266,11 @@ export class FanOut {
   #comeUp(): void {
     this.#instances.begin();
     void this.#rejoin();
+    for (const room of this.#unsaid) {
+      this.#unsaid.delete(room);
+      const advice = this.#seal(adviceToReadStore(room));
+      this.#link.publish(this.#roomChannel(room), advice).catch(() => this.#unsaid.add(room));
+    }
   }
 
   /** All rooms, in steps: ten thousand at once would take the event loop half a second. What is lost on the way is repaired by the rooms. */
@@ -296,6 +306,7 @@ export class FanOut {
     // Perhaps the room has been opened again meanwhile, on the same channel.
     if (this.#channels.get(name) !== channel) return;
     this.#channels.delete(name);
+    if (channel.hasUnsaid && this.#unsaid.size < MAX_UNSAID_ROOMS) this.#unsaid.add(name);
     this.#link.unsubscribe(this.#roomChannel(name));
     // Nobody would look after it any more, and whoever opens the room next reads the store.
     this.kept.takeOver({ room: name });

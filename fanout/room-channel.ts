@@ -3,7 +3,7 @@
  * from there is never said again, which is what makes loops impossible.
  *
  * A publish may be lost, and nobody hears of it. So the room is compared with the others' when it is loaded, when Redis comes back, when
- * something turns out to be missing, and every now and then.
+ * something turns out to be missing, and every now and then; and so it is with the store.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isTransactionOrigin, MessageType, type Document } from "@hocuspocus/server";
@@ -52,8 +52,8 @@ export interface RoomChannelOptions {
   /** Of the journal. */
   readonly progress: () => JournalProgress;
   readonly onCommitted: (instance: string, committed: number) => void;
-  /** Takes in what the store has by now. */
-  readonly catchUp: (document: Document) => Promise<void>;
+  /** Takes in what the store has by now. Resolves with whether some of it was missing. */
+  readonly catchUp: (document: Document) => Promise<boolean>;
   /** An edit from elsewhere has broken the document. */
   readonly onBroken: (document: Document, failure: Error | null) => void;
   /** Another instance had what was missing here. */
@@ -130,6 +130,11 @@ export class RoomChannel {
     this.#isOpen = true;
   }
 
+  /** Something that happened here was never said. */
+  get hasUnsaid(): boolean {
+    return this.#hasLost;
+  }
+
   /** Redis, or another instance, is there again, perhaps after a long time. */
   rejoin(): void {
     // Nothing was heard for some time.
@@ -138,7 +143,10 @@ export class RoomChannel {
     this.compare();
   }
 
-  /** What this instance has and the others lack, and the other way round, is sent. */
+  /**
+   * What this instance has and the others lack, and the other way round, is sent. What the store has is taken from there: of what an instance
+   * has saved while it was not heard, in a room that it has closed since, or before it ended, nobody else can tell.
+   */
   compare(): void {
     if (!this.#isRead) return;
     this.#compareAt = this.#nextComparison();
@@ -150,6 +158,7 @@ export class RoomChannel {
     const question = questionAbout(this.document, { mustAskBack: this.#hasLost });
     this.#hasLost = false;
     this.publish(question);
+    this.#catchUp();
   }
 
   compareIfDue(now: number): void {
@@ -190,6 +199,7 @@ export class RoomChannel {
         break;
       case MessageType.QueryAwareness: {
         const here = this.people.here();
+        if (decoding.hasContent(decoder)) this.#catchUp();
         if (here.length > 0) this.#reply(from, peopleOf(this.document, this.people.told(here)));
         break;
       }
@@ -282,6 +292,14 @@ export class RoomChannel {
     if (isBroken) this.#options.onBroken(document, failure);
     else if (failure) throw failure;
     else if (document.store.pendingStructs !== before) this.#repairSoon();
+  }
+
+  #catchUp(): void {
+    const { catchUp, onRepair } = this.#options;
+    // A store that cannot be read is complained of elsewhere, and read at the next comparison.
+    catchUp(this.document)
+      .then((wasMissing) => wasMissing && onRepair())
+      .catch(() => {});
   }
 
   #lacksSomeOf(stateVector: Uint8Array): boolean {

@@ -62,6 +62,16 @@ export function questionForPeople(room: string): Uint8Array {
 }
 
 /**
+ * "Something of the room is in the store that I never said." A question for people, which a stock instance takes it for, and a byte behind it,
+ * where that one does not look.
+ */
+export function adviceToReadStore(room: string): Uint8Array {
+  const message = new OutgoingMessage(room).writeQueryAwareness();
+  encoding.writeUint8(message.encoder, 1);
+  return message.toUint8Array();
+}
+
+/**
  * What these clients show now; of one that shows nothing, that it is gone.
  * @param clocks of each of them.
  */

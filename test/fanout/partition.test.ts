@@ -27,7 +27,11 @@ describeWithRedis("partitions", (redis) => {
     const network = await TcpProxy.to(redis.port);
     onTestFinished(() => network.close());
     const env = clusterEnv(redis, tempDatabase().url);
-    const one = await startProcess({ ...env, REDIS_URL: `redis://127.0.0.1:${network.port}` });
+    const one = await startProcess({
+      ...env,
+      REDIS_URL: `redis://127.0.0.1:${network.port}`,
+      ROOM_IDLE_SECONDS: "0",
+    });
     const two = await startProcess(env);
     await acquainted(one, two);
     const ana = await appear("ana", {}, room(one));
@@ -68,6 +72,34 @@ describeWithRedis("partitions", (redis) => {
       expect([ana.closes, ben.closes]).toEqual([[], []]);
     },
   );
+
+  test("[I4] what was saved by an instance that was cut off, in a room that it has not any more, reaches those who have the room", async () => {
+    const { network, one, ana, ben } = await start();
+    network.cut();
+    await redisState(one, "down");
+    ana.text.delete(0, 6);
+    ana.text.insert(3, "!");
+    await ana.saved();
+    ana.leave();
+    await until("closed", () => one.events("room-unloaded").length > 0);
+    expect(ben.content).toBe("delete me");
+    network.heal();
+    await until("what was saved meanwhile", () => ben.content === " me!", CONVERGENCE);
+  });
+
+  test("[I4] nor is it missed where that instance has ended, and Redis was away for all", async () => {
+    const { one, two, ana, ben } = await start();
+    await redis.stop();
+    await Promise.all([redisState(one, "down"), redisState(two, "down")]);
+    ana.text.delete(0, 6);
+    ana.text.insert(3, "!");
+    await ana.saved();
+    ana.leave();
+    expect((await one.ended("SIGTERM")).code).toBe(0);
+    expect(ben.content).toBe("delete me");
+    await redis.start();
+    await until("what was saved meanwhile", () => ben.content === " me!", CONVERGENCE);
+  });
 
   test.for(["toServer", "toClient"] as const)(
     "[I1] [I9] a slow way to Redis (%s) puts nobody out, loses nothing, and makes nobody seem gone",

@@ -79,6 +79,35 @@ test("[S20] a client that waits for a known edit again and again costs a number,
   expect(told).toEqual([2, 1000]);
 });
 
+test("[S1] what came while an earlier edit was committed is saved when its own commit is, also for who asks in between", async () => {
+  const commits: PromiseWithResolvers<void>[] = [];
+  const savedRooms: string[] = [];
+  const journal = new Journal({
+    store: {
+      append() {
+        const commit = Promise.withResolvers<void>();
+        commits.push(commit);
+        return commit.promise;
+      },
+    },
+    maxUnsavedBytes: 1000,
+    events: { onSaved: (room) => savedRooms.push(room), onTrouble() {}, onRecovered() {}, onFull() {} },
+  });
+  const entry = { room: "room", update: nothing, at: 0, author: "" };
+  journal.append(entry);
+  await until("the first under way", () => commits.length === 1);
+  journal.append(entry);
+  commits[0]?.resolve();
+  await until("the second under way", () => commits.length === 2);
+  // As somebody who brings an edit that is there already.
+  const told: number[] = [];
+  journal.whenSaved("room", { saved: (count) => told.push(count) });
+  expect([told, savedRooms, journal.unsavedRooms]).toEqual([[], [], ["room"]]);
+  commits[1]?.resolve();
+  await journal.settled();
+  expect([told, savedRooms, journal.unsavedRooms]).toEqual([[1], ["room"], []]);
+});
+
 test("[A9] nothing counts that somebody sends whom the server has put out of the room", async () => {
   const server = await startComposition();
   const client = await new RawClient(server.url).inside("room");

@@ -3,8 +3,10 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
+import { writeThroughDraft } from "../../commands/draft-file.ts";
 import { connect } from "../support/client.ts";
 import { runCommand, startCommand } from "../support/command.ts";
+import { diskOrder } from "../support/disk-order.ts";
 import { startProcess } from "../support/server-process.ts";
 import { storedText, storeText, tamper } from "../support/stored-room.ts";
 import { tempDatabase, tempDir } from "../support/temp-dir.ts";
@@ -58,6 +60,16 @@ test("[B1] a backup is one file that stands alone, and says what it holds", asyn
   expect(stdout).toMatch(/^.*copy\.sqlite: 1 rooms, [\d.]+ kB\n$/);
   expect(readdirSync(dirname(file))).toEqual([basename(file)]);
   expect(await storedText(`sqlite:${file}`, "room")).toBe("abc");
+});
+
+test("[B1] [B2] a backup, and what is restored, is on the disk before it has its name, and its name is before anybody is told", async () => {
+  const dir = tempDir();
+  const path = join(dir, "copy.sqlite");
+  const order = diskOrder();
+  const write = async (draft: string): Promise<void> => writeFileSync(draft, "all of it");
+  for (const force of [false, true]) await writeThroughDraft({ path, force, write });
+  const once = [`fsync ${path}.partial-${process.pid}`, `name ${path}`, `fsync ${dir}`];
+  expect(order).toEqual([...once, ...once]);
 });
 
 test("[B1] a file that exists is replaced only with --force", async () => {

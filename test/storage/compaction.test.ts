@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
@@ -9,6 +10,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { SqliteFileOptions } from "../../storage/sqlite-file.ts";
 import { openSqliteStore } from "../../storage/sqlite-store.ts";
 import type { Store } from "../../storage/store.ts";
+import { diskOrder } from "../support/disk-order.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { textOf, Writer } from "./store-contract.ts";
 
@@ -210,4 +212,19 @@ test("[S12] of two that write the deleted file anew at once, the second one leav
   const reader = new Database(path, { readonly: true });
   onTestFinished(() => void reader.close());
   expect(textOf(await opened(path).load("room"))).toBe("ab");
+});
+
+test("[S12] a file that is written anew is on the disk before it has its name, and its name is before anybody is told", async () => {
+  const { path } = tempDatabase();
+  const store = opened(path);
+  await store.append([new Writer().insert("room", "a")]);
+  rmSync(path);
+  const order = diskOrder();
+  let told = 0;
+  await expect(store.append([]).finally(() => (told = order.length))).rejects.toThrow("written anew");
+  expect(order.slice(0, told)).toEqual([
+    `fsync ${path}.${process.pid}`,
+    `name ${path}`,
+    `fsync ${dirname(path)}`,
+  ]);
 });

@@ -28,6 +28,10 @@ export class MemoryAccounts {
     return this.#bytes;
   }
 
+  get rooms(): number {
+    return this.#rooms.size;
+  }
+
   /** Users with something on their account. */
   get users(): number {
     return this.#users.size;
@@ -38,7 +42,6 @@ export class MemoryAccounts {
   }
 
   open(room: string, { user, bytes }: { readonly user: string; readonly bytes: number }): void {
-    this.close(room);
     this.#rooms.set(room, { opener: user, opened: bytes, wrote: new Map(), bytes });
     this.#bytes += bytes;
     this.#add(user, { opened: bytes, wrote: 0 });

@@ -44,7 +44,6 @@ const all = ({ opened, wrote }: Account): number => opened + wrote;
 export class RoomMemory {
   readonly #options: RoomMemoryOptions;
   readonly #accounts = new MemoryAccounts();
-  readonly #documents = new Map<string, Document>();
   #isPressed = false;
 
   constructor(options: RoomMemoryOptions) {
@@ -76,8 +75,8 @@ export class RoomMemory {
       throw new Refusal(closeReasons.memoryFull);
     }
     this.#accounts.open(document.name, { user: user ?? "", bytes });
-    this.#documents.set(document.name, document);
-    document.on("destroy", () => this.#close(document));
+    // Destroyed in the step in which it is taken out, also where it is discarded: it has no successor yet.
+    document.on("destroy", () => this.#close(document.name));
     this.#look();
   }
 
@@ -129,11 +128,8 @@ export class RoomMemory {
     this.#look();
   }
 
-  #close(document: Document): void {
-    // One that was discarded may have a successor already.
-    if (this.#documents.get(document.name) !== document) return;
-    this.#documents.delete(document.name);
-    this.#accounts.close(document.name);
+  #close(room: string): void {
+    this.#accounts.close(room);
     this.#look();
   }
 
@@ -143,7 +139,7 @@ export class RoomMemory {
     if (!this.#isPressed && bytes > max * PRESSURE) {
       this.#isPressed = true;
       log.warn(
-        { event: "memory", memory: "short", bytes, max, rooms: this.#documents.size },
+        { event: "memory", memory: "short", bytes, max, rooms: this.#accounts.rooms },
         "🐘 Open rooms take three quarters of MAX_ROOMS_BYTES; empty ones go at once",
       );
       onPressure();

@@ -123,7 +123,7 @@ test("[S18] a flood of questions is answered once or twice, and keeps nobody els
   expect(client.messages.filter(({ byteLength }) => byteLength > 500_000).length).toBeLessThanOrEqual(2);
 });
 
-test("[T9] several large rooms are sent to one client after each other, and not more than it reads", async () => {
+test("[T9] [M13] several large rooms are sent to one client after each other, and not more than it reads", async () => {
   const { url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url, MAX_BUFFERED_BYTES: "1048576" });
   const rooms = ["room", "room-b", "room-c", "room-d"];

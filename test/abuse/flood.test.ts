@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
+import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
 import * as Y from "yjs";
 import { Debts } from "../../limits/debts.ts";
@@ -110,6 +111,28 @@ test(
     expect(server.rooms.documents.get("room")?.getConnectionsCount()).toBe(2);
   },
 );
+
+test("[M5] of who is not listened to nothing more is read either", async () => {
+  const server = await startComposition({ MAX_MESSAGES_PER_SECOND: String(PER_SECOND) });
+  const [flooder, honest] = [
+    await new RawClient(server.url).inside("room"),
+    await new RawClient(server.url).inside("room"),
+  ];
+  for (let i = 0; i < 2 * BURST; i++) flooder.send("elsewhere", MessageType.Sync);
+  await until("not listened to", () => refusals(server) === 1);
+  // More than the system takes in for somebody who does not read.
+  const megabytes = (client: RawClient, count: number): void => {
+    for (let i = 0; i < count; i++)
+      client.send("elsewhere", MessageType.Sync, (encoder) =>
+        encoding.writeUint8Array(encoder, new Uint8Array(1024 * 1024)),
+      );
+  };
+  megabytes(flooder, 32);
+  // A barrier: twice as much, sent later, is read.
+  megabytes(honest, 64);
+  await honest.caughtUp();
+  expect([flooder.socket.bufferedAmount > 0, honest.close]).toEqual([true, null]);
+});
 
 test(
   "[M5] a burst within the limits costs nothing, and the stock provider comes back after a flood",

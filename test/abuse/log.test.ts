@@ -1,7 +1,9 @@
 /** Who makes the server write its log full. */
 import { expect, test } from "vitest";
+import { ClientLines } from "../../lib/client-lines.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
 import { Refusal } from "../../lib/refusal.ts";
+import { captureLog } from "../support/captured-log.ts";
 import { startComposition } from "../support/composition.ts";
 import { RawClient, refusedUpgrade } from "../support/raw-client.ts";
 
@@ -21,6 +23,22 @@ test("[M15] three hundred refused upgrades are about a hundred lines, and the ne
   }
   const omitted = lines().reduce((sum, line) => sum + ((line["omitted"] as number | undefined) ?? 0), 0);
   expect(omitted + lines().length).toBe(refused);
+});
+
+test("[M15] a kind is a level, an event and a reason: a flood of one hides no line of another", () => {
+  const { log, lines } = captureLog();
+  const clientLines = new ClientLines(log);
+  const flood = { event: "refused", reason: "server-busy" };
+  for (let i = 0; i < 150; i++) clientLines.write("warn", flood, "Refused");
+  const others = [
+    ["debug", flood],
+    ["warn", { ...flood, event: "upgrade-refused" }],
+    ["warn", { ...flood, reason: "room-full" }],
+  ] as const;
+  const before = lines.length;
+  for (const [level, fields] of others) clientLines.write(level, fields, "Another");
+  expect(lines.slice(before)).toMatchObject(others.map(([, fields]) => fields));
+  expect(lines.length).toBeLessThan(150);
 });
 
 test("[M15] the cause of a refusal is bounded as well, for each reason by itself", async () => {

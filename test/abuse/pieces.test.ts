@@ -1,6 +1,7 @@
 /** Messages in as many pieces as can be made of them: what they cost is not what came over the wire. */
 // oxlint-disable no-underscore-dangle -- private fields of `ws`
 import type { Socket } from "node:net";
+import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import { pieceLimits } from "../../limits/message-pieces.ts";
 import { startComposition } from "../support/composition.ts";
@@ -62,6 +63,21 @@ test("[M18] so are those in a room, with as many as a browser needs for the larg
       expect((await member.closed()).code).toBe(1008);
     })(),
   );
+});
+
+test("[M18] who has left all rooms has no more fragments than a stranger", async () => {
+  const server = await startComposition();
+  const client = await new RawClient(server.url).inside("room");
+  const fragments = (count: number): void => {
+    for (let i = 0; i < count; i++) client.socket.send(oneByte, { fin: false });
+  };
+  client.send("room", MessageType.CLOSE);
+  await until("a stranger again", () => server.usage().unauthenticated === 1);
+  fragments(16);
+  await client.caughtUp();
+  expect(client.close).toBeNull();
+  fragments(1);
+  expect((await client.closed()).code).toBe(1008);
 });
 
 test("[M9] a packet of one byte counts with what it costs", async () => {

@@ -124,6 +124,29 @@ test("[A5] whoever is inside is asked about before all who wait to come in", asy
   expect(ana.close).toBeNull();
 });
 
+test("[A5] whoever is inside does not wait for the answer to a login with the same token that is in line", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  const attacker = await from(server, "192.0.2.2");
+  await logIn(attacker, AT_ONCE + 10);
+  await asked(backend, AT_ONCE);
+  const tab = await from(server, "192.0.2.2");
+  tab.login("room", { token: "ana" });
+  await tab.caughtUp();
+  const order = callApi(server.url, "POST /api/users/ana/recheck");
+  // A barrier: what came over HTTP before is handled.
+  for (let i = 0; i < 3; i++) await callApi(server.url, "GET /api/rooms/room/presence");
+  backend.questions.shift()?.answer(401);
+  await asked(backend, AT_ONCE);
+  const question = backend.questions.at(-1);
+  expect(question?.token).toBe("ana");
+  question?.answer(200);
+  expect((await order).body).toMatchObject({ connections: 1, putOut: 0, unanswered: 0 });
+});
+
 test("[A5] what waits is bounded in all, and where that is full the longest line gives way", async () => {
   const turns = new Turns({
     atOnce: 1,

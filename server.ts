@@ -2,8 +2,6 @@
  * RightTask Collab, put together: configuration, log, storage, the extensions in the order in which a connection meets them, and the
  * sockets in front. Start reading here; each part says in its own file what it promises.
  */
-import type { Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Logger } from "@hocuspocus/extension-logger";
 import { MessageType, type Extension } from "@hocuspocus/server";
 import { createAdmission } from "./auth/admission.ts";
@@ -25,11 +23,11 @@ import { refuseWhileStopping } from "./extensions/refuse-while-stopping.ts";
 import { roomCapacity } from "./extensions/room-capacity.ts";
 import { roomNames } from "./extensions/room-names.ts";
 import { FanOut } from "./fanout/fan-out.ts";
-import { OtherStore } from "./fanout/store-agreement.ts";
 import { forBearer } from "./http/bearer.ts";
-import { Degraded, healthRoutes } from "./http/health.ts";
-import { createHttpServer } from "./http/http-server.ts";
+import { healthRoutes } from "./http/health.ts";
+import { createHttpServer, listen } from "./http/http-server.ts";
 import { metricsRoutes } from "./http/metrics.ts";
+import { readiness } from "./http/readiness.ts";
 import { roomApi } from "./http/room-api.ts";
 import { createRouter } from "./http/router.ts";
 import { closeReasons } from "./lib/close-reasons.ts";
@@ -53,6 +51,7 @@ import { awarenessQueries } from "./presence/awareness-queries.ts";
 import { Leaves } from "./presence/leaves.ts";
 import { renewalTiming, type RenewalTiming } from "./presence/renewal-timing.ts";
 import { PresenceStates } from "./presence/presence-states.ts";
+import { journalLog } from "./storage/journal-log.ts";
 import { Journal } from "./storage/journal.ts";
 import { ThreadedStore } from "./storage/threaded-store.ts";
 import { DocumentLimit } from "./sync/document-limit.ts";
@@ -112,12 +111,7 @@ export async function startServer({
     events: {
       onFull: () => sockets.dismissAll(closeReasons.storageUnavailable),
       onSaved: (room) => persist.saved(room),
-      onTrouble: (error, attempt) =>
-        log[attempt === 1 ? "error" : "debug"](
-          { event: "health", storage: "failing", attempt, err: error },
-          "🩺 Edits cannot be saved",
-        ),
-      onRecovered: () => log.info({ event: "health", storage: "ok" }, "🩺 Edits are saved again"),
+      ...journalLog(log),
     },
   });
 
@@ -157,13 +151,7 @@ export async function startServer({
           progress: () => journal.progress,
           storedBytes: (room) => persist.storedBytes(room),
           catchUp: (document) => persist.catchUp(document),
-          onBroken: (document, failure) => {
-            log.error(
-              { event: "room-broken", room: document.name, err: failure },
-              `🚑 An edit from another instance broke ${document.name}; it is loaded again from what is saved`,
-            );
-            rooms.discard(document, () => closeReasons.roomReloaded);
-          },
+          onBroken: (document) => rooms.discard(document, () => closeReasons.roomReloaded),
           onOrder: (order) => orders.obey(order),
         });
 
@@ -248,24 +236,7 @@ export async function startServer({
       routes: {
         ...healthRoutes({
           describe: () => ({ rooms: rooms.getDocumentsCount(), connections: sockets.connections }),
-          checks: {
-            server: drain.check,
-            storage: async () => {
-              if (journal.trouble) throw journal.trouble;
-              await store.check();
-            },
-            memory: async () => {
-              // Those inside go on, and what helps is fewer rooms, not a restart.
-              if (memory.isPressed) throw new Degraded("open rooms take three quarters of MAX_ROOMS_BYTES");
-            },
-            ...(fanOut && {
-              // Whoever is sent here is served: without Redis nobody is, with this part a reason to send people elsewhere.
-              redis: async () => {
-                if (fanOut.trouble instanceof OtherStore) throw fanOut.trouble;
-                if (fanOut.trouble) throw new Degraded(fanOut.trouble.message);
-              },
-            }),
-          },
+          checks: readiness({ drain, journal, store, memory, fanOut }),
         }),
         ...forBearer(config.adminToken, { ...roomApi({ rooms, orders }), ...metricsRoutes(metrics) }),
       },
@@ -364,12 +335,5 @@ export async function startServer({
 
 /** Sockets that have not logged in are closed between this and twice this (Hocuspocus' `timeout`), ms. */
 const LOGIN_DEADLINE_MS = 30_000;
-
-function listen(httpServer: HttpServer, { port, host }: Config): Promise<number> {
-  return new Promise((resolve, reject) => {
-    httpServer.once("error", reject);
-    httpServer.listen(port, host, () => resolve((httpServer.address() as AddressInfo).port));
-  });
-}
 
 if (import.meta.main) await runProcess(startServer);

@@ -56,7 +56,8 @@ export interface FanOutOptions {
   readonly storedBytes: (room: string) => number;
   /** Takes in what the store has by now, and the document may lack. */
   readonly catchUp: RoomChannelOptions["catchUp"];
-  readonly onBroken: RoomChannelOptions["onBroken"];
+  /** An edit from elsewhere broke it. */
+  readonly onBroken: (document: Document) => void;
   readonly onOrder: (order: Order) => void;
 }
 
@@ -135,7 +136,7 @@ export class FanOut {
 
   /** Shares a room from now on, until its document is destroyed. To be awaited before it is read from the store. Resolves in a second at most. */
   async join(document: Document): Promise<void> {
-    const { storedBytes, progress, catchUp, onBroken } = this.#options;
+    const { storedBytes, progress, catchUp } = this.#options;
     const { name } = document;
     const channel = new RoomChannel({
       document,
@@ -147,7 +148,7 @@ export class FanOut {
       catchUp,
       progress,
       onCommitted: (...word) => this.kept.committed(...word),
-      onBroken,
+      onBroken: (failure) => this.#discard(document, failure),
       onRepair: () => this.#repairs++,
     });
     this.#channels.set(name, channel);
@@ -232,6 +233,16 @@ export class FanOut {
         "📡 A message on Redis was not understood; others like it are not logged for a minute",
       );
     }
+  }
+
+  #discard(document: Document, failure: Error | null): void {
+    const { log, onBroken } = this.#options;
+    const { name: room } = document;
+    log.error(
+      { event: "room-broken", room, err: failure },
+      `🚑 An edit from another instance broke ${room}; it is loaded again from what is saved`,
+    );
+    onBroken(document);
   }
 
   #receiveOrder(payload: Buffer): void {

@@ -55,7 +55,7 @@ export interface RoomChannelOptions {
   /** Takes in what the store has by now. Resolves with whether some of it was missing. */
   readonly catchUp: (document: Document) => Promise<boolean>;
   /** An edit from elsewhere has broken the document. */
-  readonly onBroken: (document: Document, failure: Error | null) => void;
+  readonly onBroken: (failure: Error | null) => void;
   /** Another instance had what was missing here. */
   readonly onRepair: () => void;
 }
@@ -289,7 +289,7 @@ export class RoomChannel {
       update,
       peerOrigin(from, isAlone ? number : undefined),
     );
-    if (isBroken) this.#options.onBroken(document, failure);
+    if (isBroken) this.#options.onBroken(failure);
     else if (failure) throw failure;
     else if (document.store.pendingStructs !== before) this.#repairSoon();
   }

@@ -1,5 +1,7 @@
 /** The HTTP server below everything: how long a client may take to say what it wants, and how much. */
 import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Config } from "../lib/config.ts";
 import { boundPlainConnections } from "./plain-connections.ts";
 
 /** For the head of a request, from the first byte or from the opening of the connection. A slow network takes a second. */
@@ -23,4 +25,12 @@ export function createHttpServer(listener: RequestListener): Server {
   );
   boundPlainConnections(httpServer);
   return httpServer;
+}
+
+/** Resolves with the port: the one asked for, or a free one for 0. */
+export function listen(httpServer: Server, { port, host }: Pick<Config, "port" | "host">): Promise<number> {
+  return new Promise((resolve, reject) => {
+    httpServer.once("error", reject);
+    httpServer.listen(port, host, () => resolve((httpServer.address() as AddressInfo).port));
+  });
 }

@@ -1,11 +1,6 @@
 /**
- * This instance among the others: the rooms that are open here, each on its channel, and what every message on Redis is for.
- *
- *   <prefix>:<room>            edits, presence and questions about a room
- *   <prefix>#reply:<instance>  answers to the one who asked
- *   <prefix>#instances         heartbeats
- *   <prefix>#orders            orders of the backend
- *   <prefix>#store             a key: the store that all have
+ * This instance among the others: the rooms that are open here, each on its channel, who else is there, and what every message on Redis is
+ * for (`redis-names.ts`).
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Document } from "@hocuspocus/server";
@@ -19,6 +14,7 @@ import { Instances } from "./instances.ts";
 import { KeptUpdates } from "./kept-updates.ts";
 import { orderIn, sealOrder } from "./orders.ts";
 import { RedisLink } from "./redis-link.ts";
+import { RedisNames } from "./redis-names.ts";
 import { RoomChannel, type RoomChannelOptions } from "./room-channel.ts";
 import { adviceToReadStore, announcementIn } from "./room-words.ts";
 import { OtherStore, StoreAgreement } from "./store-agreement.ts";
@@ -65,6 +61,7 @@ export class FanOut {
   readonly id = newInstanceId();
   readonly kept: KeptUpdates;
   readonly #options: FanOutOptions;
+  readonly #names: RedisNames;
   readonly #link: RedisLink;
   readonly #instances: Instances;
   readonly #agreement: StoreAgreement;
@@ -79,9 +76,10 @@ export class FanOut {
   #complainedAt = -COMPLAIN_EVERY_MS;
 
   constructor(options: FanOutOptions) {
-    const { redisUrl: url, redisPrefix: prefix, log, identity, saves, append, progress } = options;
+    const { redisUrl: url, redisPrefix, log, identity, saves, append, progress } = options;
     this.#options = options;
-    this.#agreement = new StoreAgreement({ prefix, identity });
+    this.#names = new RedisNames(redisPrefix);
+    this.#agreement = new StoreAgreement({ key: this.#names.storeKey, identity });
     this.#link = new RedisLink({
       url,
       log,
@@ -91,7 +89,7 @@ export class FanOut {
     });
     this.#instances = new Instances({
       id: this.id,
-      prefix,
+      channel: this.#names.instances,
       link: this.#link,
       log,
       saves,
@@ -111,7 +109,7 @@ export class FanOut {
    * @throws OtherStore
    */
   async start(): Promise<void> {
-    for (const channel of [this.#instances.channel, this.#ordersChannel, this.#replyChannel(this.id)])
+    for (const channel of [this.#names.instances, this.#names.orders, this.#names.reply(this.id)])
       await this.#link.subscribe(channel);
     this.#instances.start();
     this.#sweeping = setInterval(() => this.#sweep(), SWEEP_MS).unref();
@@ -140,10 +138,10 @@ export class FanOut {
     const { name } = document;
     const channel = new RoomChannel({
       document,
-      channel: this.#roomChannel(name),
+      channel: this.#names.room(name),
       link: this.#link,
       sealed: (message) => this.#seal(message),
-      replyChannel: (instance) => this.#replyChannel(instance),
+      replyChannel: (instance) => this.#names.reply(instance),
       storedBytes: () => storedBytes(name),
       catchUp,
       progress,
@@ -180,7 +178,7 @@ export class FanOut {
   /** What the backend has ordered here. */
   handOn(order: Order): void {
     const { log } = this.#options;
-    this.#link.publish(this.#ordersChannel, sealOrder(this.id, order)).catch((error: unknown) => {
+    this.#link.publish(this.#names.orders, sealOrder(this.id, order)).catch((error: unknown) => {
       // Those who are at other instances are looked at again by their re-check, or when their right ends.
       log.warn({ event: "order-not-handed-on", kind: order.kind, err: error }, "📡 An order stays here");
     });
@@ -201,18 +199,6 @@ export class FanOut {
     this.#link.stop();
   }
 
-  get #ordersChannel(): string {
-    return `${this.#options.redisPrefix}#orders`;
-  }
-
-  #roomChannel(room: string): string {
-    return `${this.#options.redisPrefix}:${room}`;
-  }
-
-  #replyChannel(instance: string): string {
-    return `${this.#options.redisPrefix}#reply:${instance}`;
-  }
-
   #seal(message: Uint8Array): Buffer {
     return seal({ from: this.id, message });
   }
@@ -221,8 +207,8 @@ export class FanOut {
   #receive(channel: string, payload: Buffer): void {
     this.#received++;
     try {
-      if (channel === this.#instances.channel) this.#instances.receive(payload);
-      else if (channel === this.#ordersChannel) this.#receiveOrder(payload);
+      if (channel === this.#names.instances) this.#instances.receive(payload);
+      else if (channel === this.#names.orders) this.#receiveOrder(payload);
       else this.#receiveWords(payload, channel);
     } catch (error) {
       const now = performance.now();
@@ -255,9 +241,9 @@ export class FanOut {
     if (from === this.id) return;
     const decoder = decoding.createDecoder(message);
     const room = decoding.readVarString(decoder);
-    const isForUs = channel === this.#replyChannel(this.id);
+    const isForUs = channel === this.#names.reply(this.id);
     // A stock Hocuspocus with the prefix `righttask:a` says `b` on the channel of our room `a:b`.
-    if (!isForUs && channel !== this.#roomChannel(room)) throw new Error("A message about another room");
+    if (!isForUs && channel !== this.#names.room(room)) throw new Error("A message about another room");
     this.#instances.met(from);
     // Not open here, or not any more.
     this.#channels.get(room)?.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
@@ -280,7 +266,7 @@ export class FanOut {
     for (const room of this.#unsaid) {
       this.#unsaid.delete(room);
       const advice = this.#seal(adviceToReadStore(room));
-      this.#link.publish(this.#roomChannel(room), advice).catch(() => this.#unsaid.add(room));
+      this.#link.publish(this.#names.room(room), advice).catch(() => this.#unsaid.add(room));
     }
   }
 
@@ -318,7 +304,7 @@ export class FanOut {
     if (this.#channels.get(name) !== channel) return;
     this.#channels.delete(name);
     if (channel.hasUnsaid && this.#unsaid.size < MAX_UNSAID_ROOMS) this.#unsaid.add(name);
-    this.#link.unsubscribe(this.#roomChannel(name));
+    this.#link.unsubscribe(this.#names.room(name));
     // Nobody would look after it any more, and whoever opens the room next reads the store.
     this.kept.takeOver({ room: name });
   }

@@ -1,5 +1,5 @@
 /**
- * Which other instances of this server are there. Each says so once a second on `<prefix>#instances`, and whether it can save.
+ * Which other instances of this server are there. Each says so once a second on one channel, and whether it can save.
  *
  * An instance hears itself as well, and that is its clock: another is dead when it was silent for so many of our own heartbeats that came
  * back. So neither a Redis that is away, nor a stall of this process, makes anybody else look dead. And when our own do not come back, the
@@ -37,7 +37,7 @@ interface Peer {
 
 export interface InstancesOptions {
   readonly id: string;
-  readonly prefix: string;
+  readonly channel: string;
   readonly link: RedisLink;
   readonly log: Log;
   /** Whether what clients write here is committed, without delay. */
@@ -58,7 +58,6 @@ export interface InstancesOptions {
 
 export class Instances {
   readonly #options: InstancesOptions;
-  readonly channel: string;
   readonly #peers = new Map<string, Peer>();
   readonly #dead = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
@@ -66,7 +65,6 @@ export class Instances {
 
   constructor(options: InstancesOptions) {
     this.#options = options;
-    this.channel = `${options.prefix}#instances`;
   }
 
   start(): void {
@@ -138,9 +136,9 @@ export class Instances {
   }
 
   async #say(word: Omit<z.infer<typeof heartbeatSchema>, "committed">): Promise<void> {
-    const { link, id, committed } = this.#options;
+    const { link, channel, id, committed } = this.#options;
     const heartbeat: z.infer<typeof heartbeatSchema> = { ...word, committed: committed() };
-    await link.publish(this.channel, seal({ from: id, message: Buffer.from(JSON.stringify(heartbeat)) }));
+    await link.publish(channel, seal({ from: id, message: Buffer.from(JSON.stringify(heartbeat)) }));
   }
 
   #heardSelf(): void {

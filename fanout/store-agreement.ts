@@ -16,8 +16,8 @@ export class StoreAgreement {
   readonly #identity: string;
   #conflict: OtherStore | null = null;
 
-  constructor({ prefix, identity }: { readonly prefix: string; readonly identity: string }) {
-    this.#key = `${prefix}#store`;
+  constructor({ key, identity }: { readonly key: string; readonly identity: string }) {
+    this.#key = key;
     this.#identity = identity;
   }
 

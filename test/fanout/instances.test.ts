@@ -157,7 +157,7 @@ test("[I7] of instances that are not there any more a thousand are remembered", 
   const idle = (): void => {};
   const instances = new Instances({
     id,
-    prefix: "righttask",
+    channel: "righttask#instances",
     link: {} as RedisLink,
     log: captureLog().log,
     saves: () => true,

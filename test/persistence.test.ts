@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { textOf } from "./storage/store-contract.ts";
 import { connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
-import { RawClient } from "./support/raw-client.ts";
+import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { startProcess } from "./support/server-process.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
@@ -108,7 +108,7 @@ test("[S3] failed loads leave nothing behind", async () => {
   expect([server.rooms.documents.size, server.rooms.loadingDocuments.size]).toEqual([0, 0]);
 });
 
-test("[S19] when too much waits for the store everybody is sent away, and all of it is saved when it is back", async () => {
+test("[S19] when too much waits for the store everybody is sent away and kept out, and all of it is saved when it is back", async () => {
   const { path, url } = tempDatabase();
   const server = await startProcess({ DATABASE_URL: url, MAX_UNSAVED_BYTES: "100000" });
   const writer = await connect({ url: server.url, name: "room" }).saved();
@@ -120,6 +120,7 @@ test("[S19] when too much waits for the store everybody is sent away, and all of
   writer.text.insert(0, "y".repeat(60_000));
   expect(await writer.closedWith(4501)).toEqual({ code: 4501, reason: "storage-unavailable" });
   expect(writer.provider.hasUnsyncedChanges).toBe(true);
+  expect(await refusedUpgrade(server.url)).toMatchObject({ status: 503, headers: { "retry-after": "5" } });
   other.exec("ROLLBACK");
   await writer.saved();
   const reader = await connect({ url: server.url, name: "room" }).synced();

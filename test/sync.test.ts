@@ -38,12 +38,22 @@ function run(client: number, clock: number, length: number): Uint8Array {
   });
 }
 
-/** Yjs applies the second block only. */
-function twoBlocks(): Uint8Array {
-  const [first] = typed("x", 7) as [Uint8Array];
+/** The same of elements that were deleted (ContentDeleted), in a text. */
+function deletedRun(client: number, length: number): Uint8Array {
+  return encoding.encode((encoder) => {
+    for (const n of [1, 1, client, 0]) encoding.writeVarUint(encoder, n);
+    encoding.writeUint8(encoder, 1);
+    encoding.writeVarUint(encoder, 1);
+    encoding.writeVarString(encoder, "text");
+    for (const n of [length, 0]) encoding.writeVarUint(encoder, n);
+  });
+}
+
+/** An update of a block for each of these client ids. Of two for one id Yjs applies the last one only. */
+function blocks(...clients: readonly number[]): Uint8Array {
   // One block and no deletions: head, block, 0.
-  const block = first.subarray(1, -1);
-  return Uint8Array.of(2, ...block, ...block, 0);
+  const ofEach = clients.map((client) => typed("x", client)[0]?.subarray(1, -1) ?? []);
+  return Uint8Array.from([clients.length, ...ofEach.flatMap((block) => [...block]), 0]);
 }
 
 /** Maps in maps. */
@@ -77,8 +87,10 @@ describe("updates that cannot be applied", () => {
     ["one that is cut off", first.subarray(0, first.byteLength - 2)],
     ["noise", Uint8Array.from({ length: 40 }, (_, index) => (index * 89) % 256)],
     ["33,000,000 structs in seven bytes", countOnly(33_000_000)],
-    ["one with two blocks of one client id", twoBlocks()],
+    ["one with two blocks of one client id", blocks(7, 7)],
+    ["one with two blocks of one client id, and another between", blocks(7, 8, 7)],
     ["a run of 2^40 elements", run(7, 0, 2 ** 40)],
+    ["a run of 2^40 deleted elements", deletedRun(7, 2 ** 40)],
   ];
 
   test.each(broken)(

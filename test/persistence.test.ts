@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { textOf } from "./storage/store-contract.ts";
 import { connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
+import { lockStore } from "./support/locked-store.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { startProcess } from "./support/server-process.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
@@ -47,6 +48,21 @@ test("[S2] while the store cannot commit: no ack, others still see the edit, red
   await server.logged("recovery", (line) => line.event === "health" && line["storage"] === "ok");
   expect((await readiness(server.url)).status).toBe(200);
   expect(other.prepare("SELECT count(*) AS n FROM journal WHERE name = 'room'").get()).toEqual({ n: 1 });
+});
+
+test("[S2] who asks for a room over an open socket while the store cannot commit is told to come back, and gets in afterwards", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const writer = await connect({ url: server.url, name: "room" }).saved();
+  const visitor = await new RawClient(server.url).opened();
+  const release = lockStore(path);
+  writer.text.insert(0, "x");
+  await until("trouble", () => server.log.lines.some((line) => line["storage"] === "failing"));
+  visitor.login("another");
+  expect(await visitor.closed()).toEqual({ code: 4501, reason: "storage-unavailable" });
+  release();
+  await writer.saved();
+  await connect({ url: server.url, name: "another" }).synced();
 });
 
 test("[S2] the event loop stays free while another program holds the file's lock", async () => {

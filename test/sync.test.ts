@@ -1,11 +1,13 @@
 /** No ack for what was not applied: raw updates, well-formed or not, beside a real provider that must notice nothing of it. */
-import { MessageType, OutgoingMessage } from "@hocuspocus/server";
+import { MessageType, OutgoingMessage, type Document } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
+import { closeReasons } from "../lib/close-reasons.ts";
 import { connect } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
 import { RawClient } from "./support/raw-client.ts";
+import { startProcess } from "./support/server-process.ts";
 import { until } from "./support/until.ts";
 import { typed } from "./support/updates.ts";
 
@@ -70,6 +72,26 @@ function nested(depth: number): Y.Doc {
   return doc;
 }
 
+/** The innermost of them. */
+function deepest(doc: Y.Doc): Y.Map<unknown> {
+  let map = doc.getMap("deep");
+  while (map.has("child")) map = map.get("child") as Y.Map<unknown>;
+  return map;
+}
+
+/** Two lists, the first in the second and the second in the first. */
+function eachInTheOther(client: number): Uint8Array {
+  return encoding.encode((encoder) => {
+    for (const n of [1, 2, client, 0]) encoding.writeVarUint(encoder, n);
+    for (const parent of [1, 0]) {
+      // ContentType, under an element, of type YArray.
+      encoding.writeUint8(encoder, 7);
+      for (const n of [0, client, parent, 0]) encoding.writeVarUint(encoder, n);
+    }
+    encoding.writeVarUint(encoder, 0);
+  });
+}
+
 /** Nested by the server itself, which has no limit, as a file of a stock server may have it. */
 async function openDeepRoom(server: Composition): Promise<Y.Doc> {
   // Far beyond the 2,000 levels that break it cold: a warmed-up engine has smaller stack frames.
@@ -98,10 +120,12 @@ describe("updates that cannot be applied", () => {
     async (_, update) => {
       const server = await startComposition();
       const bystander = await connect({ url: server.url, name: "room" }).saved();
-      const client = await inside(server);
-      client.update("room", update);
-      expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
-      expect(client.acksTo("room")).toBe(0);
+      for (const send of ["update", "state"] as const) {
+        const client = await inside(server);
+        client[send]("room", update);
+        expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
+        expect(client.acksTo("room")).toBe(0);
+      }
       bystander.text.insert(0, "fine");
       await bystander.saved();
       expect([bystander.closes, bystander.content]).toEqual([[], "fine"]);
@@ -183,20 +207,25 @@ describe("updates on top of something that never came", () => {
     expect(store.pendingStructs).toEqual(stored);
   });
 
-  test("[S15] a room with a hole in its store takes and acknowledges edits, and shows nobody unsaved ones", async () => {
-    const server = await startComposition();
-    const [, second] = typed("ab") as [Uint8Array, Uint8Array];
-    await server.store.append([{ room: "room", update: second, at: 0, author: "" }]);
-    const writer = await connect({ url: server.url, name: "room" }).saved();
-    const other = await connect({ url: server.url, name: "room" }).saved();
-    writer.text.insert(0, "new");
-    await writer.saved();
-    await until("the edit at the other", () => other.content === "new");
-    // Its document has the hole as well by now, and sends it along.
-    writer.leave();
-    const returning = await connect({ url: server.url, name: "room", document: writer.doc }).saved();
-    expect(returning.content).toBe("new");
-  });
+  test.each([
+    ["an edit", typed("ab")[1] as Uint8Array],
+    ["a deletion", deletion(99, 5, 10)],
+  ])(
+    "[S15] a room whose store has %s in the air takes and acknowledges edits, and shows nobody unsaved ones",
+    async (_, update) => {
+      const server = await startComposition();
+      await server.store.append([{ room: "room", update, at: 0, author: "" }]);
+      const writer = await connect({ url: server.url, name: "room" }).saved();
+      const other = await connect({ url: server.url, name: "room" }).saved();
+      writer.text.insert(0, "new");
+      await writer.saved();
+      await until("the edit at the other", () => other.content === "new");
+      // Its document has the hole as well by now, and sends it along.
+      writer.leave();
+      const returning = await connect({ url: server.url, name: "room", document: writer.doc }).saved();
+      expect(returning.content).toBe("new");
+    },
+  );
 });
 
 describe("nesting", () => {
@@ -222,15 +251,37 @@ describe("nesting", () => {
     expect(author.denials).toEqual([]);
   });
 
-  test("[S16] a level more in a document that has them all is refused as well, and so is one hidden behind neighbours", async () => {
+  test("[S16] a level more in a document that has them all is refused as well", async () => {
     const server = await startComposition();
     const doc = nested(500);
     const author = await connect({ url: server.url, name: "room", document: doc }).saved();
-    let map = doc.getMap("deep");
-    while (map.has("child")) map = map.get("child") as Y.Map<unknown>;
-    const array = new Y.Array<unknown>();
-    map.set("list", array);
+    deepest(doc).set("list", new Y.Array());
     expect(await author.denied()).toBe("update-rejected");
+  });
+
+  // Which level they are in, their updates do not say.
+  test.each([
+    ["before", 0],
+    ["behind", 1],
+  ])("[S16] and so is one %s something that is there", async (_, place) => {
+    const server = await startComposition();
+    const doc = nested(499);
+    const list = new Y.Array<unknown>();
+    list.push(["here"]);
+    deepest(doc).set("list", list);
+    const author = await connect({ url: server.url, name: "room", document: doc }).saved();
+    list.insert(place, [new Y.Map()]);
+    expect(await author.denied()).toBe("update-rejected");
+  });
+
+  test("[S16] types that are said to be in each other keep nobody waiting", async () => {
+    const server = await startProcess();
+    const bystander = await connect({ url: server.url, name: "room" }).saved();
+    const client = await new RawClient(server.url).inside("room");
+    client.update("room", eachInTheOther(7));
+    expect(await client.closed()).toMatchObject({ code: 4205 });
+    bystander.text.insert(0, "fine");
+    await bystander.saved();
   });
 });
 
@@ -243,11 +294,13 @@ test("[S16] a document that an edit broke is loaded again: everybody but its aut
   for (const update of updates) honest.update("room", update);
   await until("acknowledged", () => honest.acksTo("room") === updates.length);
 
+  const broken = server.rooms.documents.get("room");
   culprit.update("room", deletion(deep.clientID, 0, 1));
   await culprit.refused("room", "update-rejected");
   expect(await honest.closed()).toEqual({ code: 4504, reason: "room-reloaded" });
   expect(culprit.acksTo("room")).toBe(0);
   expect(server.log.events("room-broken")).toHaveLength(1);
+  expect(broken?.isDestroyed).toBe(true);
 
   const [back, other] = [await inside(server), await inside(server)];
   expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("abcd");
@@ -267,6 +320,19 @@ test("[S16] a document that survives an edit by half is discarded as well", asyn
   await culprit.refused("room", "update-rejected");
   expect(await honest.closed()).toEqual({ code: 4504, reason: "room-reloaded" });
   expect(culprit.acksTo("room")).toBe(0);
+});
+
+test("[S16] a document that is found broken after it was replaced does not take its successor along", async () => {
+  const server = await startComposition();
+  const early = await inside(server);
+  const broken = server.rooms.documents.get("room") as Document;
+  server.rooms.discard(broken, () => closeReasons.roomReloaded);
+  await early.closed();
+  const client = await inside(server);
+  server.rooms.discard(broken, () => closeReasons.roomReloaded);
+  client.update("room", typed("a")[0] as Uint8Array);
+  await until("acknowledged", () => client.acksTo("room") === 1);
+  expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("a");
 });
 
 test.each(["update", "beforeTransaction"])(
@@ -295,6 +361,24 @@ test.each(["update", "beforeTransaction"])(
     expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toContain("a");
   },
 );
+
+test("[F1] an edit at which an extension's observer throws is in the room and saved, and only its author has to come back", async () => {
+  const server = await startComposition();
+  const bystander = await connect({ url: server.url, name: "room" }).saved();
+  const author = await inside(server);
+  const text = server.rooms.documents.get("room")?.getText("text");
+  const fail = (): void => {
+    throw new Error("an extension's fault");
+  };
+  text?.observe(fail);
+  author.update("room", typed("a")[0] as Uint8Array);
+  expect(await author.closed()).toMatchObject({ code: 4205 });
+  expect(server.log.events("message-refused")).toHaveLength(1);
+  text?.unobserve(fail);
+  await until("the edit at the other", () => bystander.content === "a");
+  await until("saved", async () => (await server.store.load("room")).updates.length === 1);
+  expect(bystander.closes).toEqual([]);
+});
 
 describe("client ids", () => {
   test("[S17] nobody writes under the client id of another user who is there, who goes on undisturbed", async () => {
@@ -350,7 +434,8 @@ describe("client ids", () => {
     // A network that is gone: nothing is read, nothing answered.
     old.socket.pause();
     doc.getText("text").insert(0, "ab");
-    const returning = connect({ url: server.url, name: "room", document: doc });
+    // Its edit alone asks who is there, no presence.
+    const returning = connect({ url: server.url, name: "room", document: doc, awareness: null });
     await returning.closedWith(4205);
     await returning.saved();
   });

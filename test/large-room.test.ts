@@ -1,8 +1,9 @@
 /** Rooms whose first sync is answered by the storage worker. What it costs the event loop is measured in `bench/`. */
 import { MessageType } from "@hocuspocus/server";
 import Database from "better-sqlite3";
+import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
-import { messageYjsSyncStep1 } from "y-protocols/sync";
+import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -45,6 +46,26 @@ test("[S18] whoever joins a large room gets all of it, what is edited meanwhile 
     joiner.leave();
   }
   await until("all edits", () => author.tasks.has("by-joiner-4"));
+});
+
+test("[S18] of what a large room is sent in, the last part alone calls its reader synced", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  await server.store.compact("room");
+  author.tasks.set("new", "in the journal");
+  await author.saved();
+  const client = await new RawClient(server.url).inside("room");
+  const start = encoding.encode((encoder) => {
+    encoding.writeVarString(encoder, "room");
+    encoding.writeVarUint(encoder, MessageType.Sync);
+  });
+  const types = (): (number | undefined)[] =>
+    client.messages
+      .filter((message) => Buffer.from(message).subarray(0, start.length).equals(start))
+      .map((message) => message[start.length]);
+  await until("the question that follows", () => types().includes(messageYjsSyncStep1));
+  expect(types()).toEqual([messageYjsUpdate, messageYjsSyncStep2, messageYjsSyncStep1]);
 });
 
 test("[S18] whoever comes back to a large room gets what is new there, and what it wrote offline is saved", async () => {

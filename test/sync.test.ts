@@ -427,6 +427,13 @@ describe("client ids", () => {
 
   test("[S17] a guest who comes back while the old socket is dead and nobody knows waits seconds, not heartbeats", async () => {
     const server = await startComposition();
+    // Asked first whether they are there, and they are.
+    const alive = await inside(server);
+    alive.update("room", typed("x", 7)[0] as Uint8Array);
+    await until("acknowledged", () => alive.acksTo("room") === 1);
+    const stranger = await inside(server);
+    stranger.update("room", typed("xy", 7)[1] as Uint8Array);
+    await stranger.closed();
     const doc = new Y.Doc();
     const old = await inside(server);
     old.update("room", typed("a", doc.clientID)[0] as Uint8Array);
@@ -438,6 +445,7 @@ describe("client ids", () => {
     const returning = connect({ url: server.url, name: "room", document: doc, awareness: null });
     await returning.closedWith(4205);
     await returning.saved();
+    expect(alive.close).toBeNull();
   });
 
   test("[S17] somebody who is still reading is not taken for gone because another one says so", async () => {
@@ -464,6 +472,20 @@ describe("client ids", () => {
     reader.socket.resume();
     await reader.caughtUp();
     expect(reader.close).toBeNull();
+  });
+
+  test("[S17] who comes back shows the last of what others wrote, who are there, and is let in", async () => {
+    const server = await startComposition();
+    const host = await connect({ url: server.url, name: "room" }).saved();
+    host.text.insert(0, "host's");
+    await host.saved();
+    const visitor = await connect({ url: server.url, name: "room" }).synced();
+    visitor.leave();
+    visitor.text.insert(0, "and ");
+    const returning = connect({ url: server.url, name: "room", document: visitor.doc });
+    await until("the edit at the host", () => host.content === "and host's");
+    await returning.saved();
+    expect(returning.closes).toEqual([]);
   });
 
   test("[S17] two tabs of one user may bring each other's edits", async () => {

@@ -2,6 +2,9 @@
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { describe, expect, onTestFinished, test } from "vitest";
+import * as Y from "yjs";
+import { ClientIds } from "../../members/client-ids.ts";
+import type { Member } from "../../members/member.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import type { Client } from "../support/client.ts";
 import {
@@ -295,6 +298,26 @@ test("[P6] nothing is kept of three hundred people who came and went", { timeout
   await left(all);
   expect(awareness?.meta.size).toBeLessThan(100);
   await all.unharmed();
+});
+
+test("[P6] nor of under which client id they wrote", () => {
+  const here = new Set<Member>();
+  const document = Object.assign(new Y.Doc(), {
+    connections: here,
+    hasConnection: (member: Member) => here.has(member),
+  });
+  const ids = new ClientIds({ userElsewhere: null });
+  const memberNamed = (id: string): Member => ({ document, context: { user: { id } } }) as unknown as Member;
+  const visitors = Array.from({ length: 300 }, (_, index) => memberNamed(`visitor-${index}`));
+  for (const [client, visitor] of visitors.entries()) {
+    here.add(visitor);
+    ids.claim([client], visitor);
+    here.delete(visitor);
+  }
+  // As if all were back: who was forgotten is not found.
+  for (const visitor of visitors) here.add(visitor);
+  const found = visitors.filter((_, client) => ids.otherOwner(client, memberNamed("stranger")));
+  expect(found.length).toBeLessThan(100);
 });
 
 describe("many who leave together", () => {

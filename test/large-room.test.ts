@@ -8,6 +8,7 @@ import * as Y from "yjs";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
 import { RawClient } from "./support/raw-client.ts";
+import { adminToken, callApi } from "./support/room-api.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
 
@@ -20,7 +21,32 @@ async function largeRoom(server: Composition, name = "room", kilobytes = 0.25): 
   return author.saved();
 }
 
-/** Sub-types of the Sync messages that a client gets until it is asked for its own state, and whether that came first. */
+/** Sub-types of the Sync messages that a client has got of the room. */
+function syncTypes({ messages }: RawClient): readonly (number | undefined)[] {
+  const start = encoding.encode((encoder) => {
+    encoding.writeVarString(encoder, "room");
+    encoding.writeVarUint(encoder, MessageType.Sync);
+  });
+  return messages
+    .filter((message) => Buffer.from(message).subarray(0, start.length).equals(start))
+    .map((message) => message[start.length]);
+}
+
+/** Keeps whoever joins waiting for the store until the returned function is called. */
+function holdReads({ store }: Composition): { readonly begun: () => number; readonly release: () => void } {
+  const gate = Promise.withResolvers<void>();
+  const loadSince = store.loadSince.bind(store);
+  let begun = 0;
+  store.loadSince = async (...parameters) => {
+    begun++;
+    await gate.promise;
+    return loadSince(...parameters);
+  };
+  onTestFinished(() => gate.resolve());
+  return { begun: () => begun, release: gate.resolve };
+}
+
+/** The sub-type of the first Sync message that a client gets. */
 async function firstMessageTo(server: Composition): Promise<number | undefined> {
   const client = await new RawClient(server.url).opened();
   client.login("room");
@@ -56,16 +82,8 @@ test("[S18] of what a large room is sent in, the last part alone calls its reade
   author.tasks.set("new", "in the journal");
   await author.saved();
   const client = await new RawClient(server.url).inside("room");
-  const start = encoding.encode((encoder) => {
-    encoding.writeVarString(encoder, "room");
-    encoding.writeVarUint(encoder, MessageType.Sync);
-  });
-  const types = (): (number | undefined)[] =>
-    client.messages
-      .filter((message) => Buffer.from(message).subarray(0, start.length).equals(start))
-      .map((message) => message[start.length]);
-  await until("the question that follows", () => types().includes(messageYjsSyncStep1));
-  expect(types()).toEqual([messageYjsUpdate, messageYjsSyncStep2, messageYjsSyncStep1]);
+  await until("the question that follows", () => syncTypes(client).includes(messageYjsSyncStep1));
+  expect(syncTypes(client)).toEqual([messageYjsUpdate, messageYjsSyncStep2, messageYjsSyncStep1]);
 });
 
 test("[S18] whoever comes back to a large room gets what is new there, and what it wrote offline is saved", async () => {
@@ -102,18 +120,23 @@ test("[S18] while the store is in trouble the document itself answers", async ()
   await author.saved();
 });
 
-test("[S18] an edit on its way to the disk is in the answer, whether the disk takes it or not", async () => {
+test("[S18] an edit on its way to the disk is in the answer, whether the disk takes it or not, and no other room's is", async () => {
   const { url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url });
   const author = await largeRoom(server);
+  const stranger = await connect({ url: server.url, name: "another" }).saved();
   const disk = Promise.withResolvers<void>();
   const append = server.store.append.bind(server.store);
   server.store.append = (entries) => disk.promise.then(() => append(entries));
   onTestFinished(() => disk.resolve());
+  stranger.tasks.set("secret", "x");
   author.tasks.set("unsaved", "x");
-  await until("applied", () => server.rooms.documents.get("room")?.getMap("tasks").has("unsaved"));
+  const isThere = (room: string, key: string): unknown =>
+    server.rooms.documents.get(room)?.getMap("tasks").has(key);
+  await until("applied", () => isThere("room", "unsaved") && isThere("another", "secret"));
   const joiner = await connect({ url: server.url, name: "room" }).synced();
   expect(joiner.tasks.size).toBe(author.tasks.size);
+  expect(joiner.tasks.has("secret")).toBe(false);
 });
 
 test("[S18] a question that is none closes the socket that sent it, also where the store would have been asked", async () => {
@@ -142,6 +165,78 @@ test("[S18] a flood of questions is answered once or twice, and keeps nobody els
   client.update("room", Y.encodeStateAsUpdate(new Y.Doc()));
   await until("an ack", () => client.acksTo("room") > 0);
   expect(client.messages.filter(({ byteLength }) => byteLength > 500_000).length).toBeLessThanOrEqual(2);
+});
+
+test("[S18] what is asked while an answer is on its way is answered once, after it", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  await largeRoom(server);
+  await server.store.compact("room");
+  const reads = holdReads(server);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  for (let i = 0; i < 16; i++) client.firstSync("room");
+  await until("the first read", () => reads.begun() === 1);
+  await client.caughtUp();
+  reads.release();
+  await until("the question that follows", () => syncTypes(client).includes(messageYjsSyncStep1));
+  expect(syncTypes(client)).toEqual([messageYjsSyncStep2, messageYjsSyncStep2, messageYjsSyncStep1]);
+});
+
+test("[S18] however many join at once, the store reads for two of them at a time", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  await largeRoom(server);
+  const reads = holdReads(server);
+  const crowd = await Promise.all(Array.from({ length: 5 }, () => new RawClient(server.url).opened()));
+  for (const client of crowd) {
+    client.login("room");
+    client.firstSync("room");
+  }
+  await until("all inside", () => server.rooms.documents.get("room")?.connections.size === 6);
+  // A barrier: what came with their logins has been taken.
+  await Promise.all(crowd.map((client) => client.caughtUp()));
+  expect(reads.begun()).toBe(2);
+  reads.release();
+  await Promise.all(crowd.map((client) => client.received("room", MessageType.Sync)));
+});
+
+test("[S18] who comes back to a large room is not called synced for what it has shown, before it has what it lacks", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url });
+  const author = await largeRoom(server);
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+  author.tasks.set("new", "while away");
+  await author.saved();
+  const reads = holdReads(server);
+  const returning = connect({ url: server.url, name: "room", document: copy });
+  await until("its state shown", () => reads.begun() === 1);
+  // A barrier behind whatever it was told for that.
+  author.tasks.set("barrier", "x");
+  await until("the barrier", () => returning.updatesReceived > 0);
+  expect(returning.provider.synced).toBe(false);
+  reads.release();
+  await returning.synced();
+  expect(returning.tasks.get("new")).toBe("while away");
+});
+
+test("[A14] [S18] who is put out of a large room while the store is asked is not sent it", async () => {
+  const { url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url, ADMIN_TOKEN: adminToken });
+  await largeRoom(server);
+  const reads = holdReads(server);
+  const client = await new RawClient(server.url).opened();
+  client.login("room");
+  client.firstSync("room");
+  await until("asked", () => reads.begun() === 1);
+  await callApi(server.url, "POST /api/rooms/room/kick");
+  await client.refused("room", "kicked");
+  reads.release();
+  // A barrier: what was read for it is there by then.
+  await server.store.loadSince("room", Uint8Array.of(0));
+  await client.caughtUp();
+  expect(syncTypes(client)).toEqual([]);
 });
 
 test("[T9] [M13] several large rooms are sent to one client after each other, and not more than it reads", async () => {

@@ -11,6 +11,9 @@ import { setTimeout as delay } from "node:timers/promises";
 const START_MS = 60_000;
 const RESTART_MS = 1000;
 
+/** All that they get of the shell's environment. A REDIS_URL, JWT_SECRET or NODE_ENV that is set there is of something else. */
+const INHERITED = ["PATH", "HOME", "TMPDIR", "TZ"];
+
 export interface DemoProcessOptions {
   readonly name: string;
   readonly cwd: string;
@@ -62,7 +65,7 @@ export class DemoProcess {
     const log = openSync(logFile, "a");
     const child = spawn(process.execPath, parameters, {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...inherited(), ...env },
       stdio: ["ignore", log, log],
       // A group of its own: Ctrl-C in the terminal reaches this script alone, which then stops each of them once. A second signal would
       // end the collaboration server without its orderly stop.
@@ -82,4 +85,8 @@ export class DemoProcess {
     await delay(RESTART_MS);
     if (!this.#isStopping) this.#start();
   }
+}
+
+function inherited(): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(INHERITED.map((name) => [name, process.env[name]]));
 }

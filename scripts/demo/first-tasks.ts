@@ -1,4 +1,4 @@
-/** Fills the demo's first board, so that there is something to see. A board that has had tasks is left as it is. */
+/** Fills the demo's first board, so that there is something to see. A board that has tasks is left as it is. */
 import { HocuspocusProvider } from "@hocuspocus/provider";
 import { type Column, TaskChanges, tasksOf } from "../../examples/frontend/src/board/tasks.ts";
 

@@ -108,9 +108,13 @@ function child(name: string, part: Part): DemoProcess {
 
 async function build(workspace: string): Promise<void> {
   const npm = ["run", "-s", "build", "-w", workspace];
-  await promisify(execFile)("npm", npm, { cwd: root }).catch((error: { stdout: string; stderr: string }) => {
-    throw new Error(`${workspace} cannot be built:\n${error.stdout}${error.stderr}`);
-  });
+  // Whatever the shell says: with "development" Vite would build another page.
+  const env = { ...process.env, NODE_ENV: "production" };
+  await promisify(execFile)("npm", npm, { cwd: root, env }).catch(
+    (error: { stdout: string; stderr: string }) => {
+      throw new Error(`${workspace} cannot be built:\n${error.stdout}${error.stderr}`);
+    },
+  );
 }
 
 async function assertFree(name: string, port: number): Promise<void> {
@@ -119,7 +123,8 @@ async function assertFree(name: string, port: number): Promise<void> {
     probe.once("error", () =>
       taken(new Error(`Port ${port} is in use: stop what listens there, or set ${name.toUpperCase()}_PORT`)),
     );
-    probe.listen(port, "127.0.0.1", free);
+    // Vite listens on the first address of this name, where another Vite may be; the servers are asked for at 127.0.0.1.
+    probe.listen(port, name === "frontend" ? "localhost" : "127.0.0.1", free);
   });
   await new Promise((closed) => probe.close(closed));
 }

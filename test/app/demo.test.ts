@@ -23,6 +23,10 @@ test.for([
       env: {
         PATH: process.env["PATH"],
         HOME: process.env["HOME"],
+        // Of the developer's other work.
+        NODE_ENV: "production",
+        REDIS_URL: "redis://127.0.0.1:1",
+        JWT_SECRET: "of-something-else-0123456789abcdef0123",
         DEMO_DATA: tempDir(),
         // Built once for all tests: a build here would take the files from under those of other tests.
         DEMO_BUILD: "0",

@@ -55,6 +55,23 @@ test("[W6] who is removed from a board sees why at once, keeps nothing of it on 
   await ben.task("Secret").waitFor();
 });
 
+test("[W6] what was not saved when somebody lost the right to a board goes with it, and holds them up nowhere", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Secret");
+  await ben.task("Secret").waitFor();
+  await ben.page.context().setOffline(true);
+  await ben.typeInto("Secret", "!");
+  await ben.sees("Offline: 1 change kept on this device");
+  await setAccess(ana, "Ben", "no access");
+  await ben.page.context().setOffline(false);
+  await ben.page.getByRole("alert").getByText("You have no access to this board.").waitFor();
+  await ben.open("Hiring");
+  await ben.sees("Saved");
+  await until("only Hiring is left", async () => (await copies(ben)).join() === "righttask:ben:task-list-3");
+  expect(await ana.titles()).toEqual(["Secret"]);
+});
+
 test("[W6] rights that are narrowed and widened hold in the open page", async () => {
   const app = await startApp();
   const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
@@ -135,6 +152,26 @@ test("[W10] a token that arrives after signing out logs nobody in again, and end
   expect(await ana.page.evaluate("Object.keys(localStorage)")).toEqual([]);
   await ana.page.reload();
   await ana.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
+});
+
+test("[W10] who is chosen at the login while another login is under way is not logged in too", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.sees("Saved");
+  await ana.page.getByRole("button", { name: "Sign out" }).click();
+  let answer = (): void => {};
+  const answered = new Promise<void>((resolve) => (answer = resolve));
+  await ana.page.route("**/api/auth/login", async (route) => {
+    await answered;
+    await route.continue();
+  });
+  for (const name of ["Ana", "Ben"]) await ana.page.getByRole("button", { name }).click();
+  answer();
+  await ana.sees("Saved");
+  expect(await ana.page.locator(".account-name").innerText()).toBe("Ana");
+  expect(await ana.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('ben'))")).toEqual(
+    [],
+  );
 });
 
 test("[W10] signing out is of all tabs of the person in that browser, and of nobody else's", async () => {

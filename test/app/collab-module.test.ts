@@ -1,5 +1,10 @@
 /** The part of the app that a team copies, without a browser. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HocuspocusProvider } from "@hocuspocus/provider";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
 import { expect, onTestFinished, test } from "vitest";
 import { DirectSocket } from "../../examples/frontend/src/collab/direct-socket.ts";
 import { EditCount } from "../../examples/frontend/src/collab/edit-count.ts";
@@ -34,6 +39,26 @@ test("[W11] only lost rights take the copy off the device, only an ended session
     "message-too-big",
     "update-rejected",
   ]);
+});
+
+test("[W13] the folder that a team copies needs nothing else of the app", () => {
+  const folder = fileURLToPath(new URL("../../examples/frontend/src/collab/", import.meta.url));
+  const files = readdirSync(folder).filter((name) => /\.tsx?$/.test(name));
+  const imports = files.flatMap((name) =>
+    [...readFileSync(join(folder, name), "utf8").matchAll(/ from "([^"]+)"/g)].map(([, from]) => from),
+  );
+  const others = imports.filter((from) => !files.includes(from?.replace(/^\.\//, "") ?? ""));
+  expect([...new Set(others)].toSorted()).toEqual(["@hocuspocus/provider", "react", "y-indexeddb", "yjs"]);
+});
+
+test("[W13] while a server renders the page, no room is opened", async () => {
+  // Not by name: its types are the browser's, and those of the tests are Node's.
+  const module: string = new URL("../../examples/frontend/src/collab/use-room.ts", import.meta.url).href;
+  const { useRoom } = (await import(module)) as { useRoom: (options: object) => object | null };
+  const url = "ws://127.0.0.1:1";
+  const Page = () =>
+    JSON.stringify(useRoom({ url, room: "room", userId: "ana", token: async () => "guest" }));
+  expect(renderToString(createElement(Page))).toBe("null");
 });
 
 const online: SavedFacts = {

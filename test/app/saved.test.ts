@@ -5,6 +5,7 @@ import { readTasks } from "../../examples/frontend/src/board/tasks.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { startApp, useBrowser } from "../support/app.ts";
 import { lockStore } from "../support/locked-store.ts";
+import type { Person } from "../support/person.ts";
 
 useBrowser();
 
@@ -146,18 +147,17 @@ test("[W3] a device that takes no more edits is not said to keep them, and leavi
   const ana = await app.person("Ana");
   await ana.add("Full");
   await ana.sees("Saved");
-  // What a full disk does: the transaction is aborted.
-  await ana.page.evaluate(`{
-    const { add } = IDBObjectStore.prototype;
-    IDBObjectStore.prototype.add = function (...row) {
-      const request = add.apply(this, row);
-      this.transaction.abort();
-      return request;
-    };
-  }`);
+  await fillDisk(ana);
   await app.killServer();
   await ana.typeInto("Full", "!");
   await ana.sees("Offline: 1 change in this tab only");
+  const questions: string[] = [];
+  ana.page.once("dialog", async (question) => {
+    questions.push(question.message());
+    await question.dismiss();
+  });
+  await ana.page.getByRole("button", { name: "Hiring" }).click();
+  expect(questions).toEqual([expect.stringContaining("Leave the board and lose them?")]);
   const [question] = await Promise.all([
     ana.page.waitForEvent("dialog"),
     ana.page.close({ runBeforeUnload: true }),
@@ -166,6 +166,27 @@ test("[W3] a device that takes no more edits is not said to keep them, and leavi
   await question.dismiss();
   await app.startServer();
   await ana.sees("Saved");
+});
+
+test("[W3] asking again after a refusal loses nothing of what is in the tab only", async () => {
+  const app = await startApp({ server: { MAX_CONNECTIONS_PER_ROOM: "1" } });
+  const ana = await app.person("Ana");
+  await ana.add("Full");
+  await ana.sees("Saved");
+  await fillDisk(ana);
+  await ana.page.context().setOffline(true);
+  await ana.typeInto("Full", "!");
+  await ana.sees("Offline: 1 change in this tab only");
+  const ben = await app.person("Ben");
+  await ben.task("Full").waitFor();
+  await ana.page.context().setOffline(false);
+  await ana.page.getByRole("alert").getByText("This board is full at the moment.").waitFor();
+  await ben.open("Hiring");
+  await ben.sees("Saved");
+  await ana.page.getByRole("button", { name: "Try again" }).click();
+  await ana.task("Full!").waitFor();
+  await ana.sees("Saved");
+  expect(await storedTitles(app.databaseUrl)).toEqual(["Full!"]);
 });
 
 test("[W3] a copy that is deleted under the page is not said to keep anything", async () => {
@@ -183,6 +204,18 @@ test("[W3] a copy that is deleted under the page is not said to keep anything", 
   await ana.sees("Saved");
   expect(await storedTitles(app.databaseUrl)).toEqual(["Bare!!"]);
 });
+
+/** What a full disk does: each transaction is aborted. */
+async function fillDisk({ page }: Person): Promise<void> {
+  await page.evaluate(`{
+    const { add } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.add = function (...row) {
+      const request = add.apply(this, row);
+      this.transaction.abort();
+      return request;
+    };
+  }`);
+}
 
 /** As another program would read them from the disk. */
 async function storedTitles(databaseUrl: string): Promise<string[]> {

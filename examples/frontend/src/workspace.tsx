@@ -1,5 +1,5 @@
 import { useCallback, useRef } from "react";
-import { BoardPage } from "./board/board-page.tsx";
+import { BoardPage, NOTHING_UNSAVED, type Unsaved } from "./board/board-page.tsx";
 import { NoBoard } from "./boards/no-board.tsx";
 import { SideBar } from "./boards/side-bar.tsx";
 import { UnsentBoard } from "./boards/unsent-board.tsx";
@@ -16,6 +16,7 @@ export interface WorkspaceProps {
 }
 
 const LOSE = "Changes that are not saved yet are on this device only. Sign out and lose them?";
+const LEAVE = "Changes that are not saved yet are in this tab only. Leave the board and lose them?";
 
 /** Side bar and board of somebody who is logged in. */
 export function Workspace({ session, onSignedOut }: WorkspaceProps) {
@@ -24,14 +25,14 @@ export function Workspace({ session, onSignedOut }: WorkspaceProps) {
   const chosen = useChosenBoard();
   const board = chosen === "" ? boards?.[0] : boards?.find(({ id }) => id === chosen);
   const { unsent, refresh } = useUnsent(session.user.id, board?.id ?? null);
-  const unsaved = useRef(0);
-  const rememberUnsaved = useCallback((changes: number): void => {
-    unsaved.current = changes;
+  const unsaved = useRef(NOTHING_UNSAVED);
+  const rememberUnsaved = useCallback((now: Unsaved): void => {
+    unsaved.current = now;
   }, []);
 
   const signOut = async (): Promise<void> => {
     const userId = session.user.id;
-    const isUnsaved = unsaved.current > 0 || (await unsavedCopies(userId)).size > 0;
+    const isUnsaved = unsaved.current.changes > 0 || (await unsavedCopies(userId)).size > 0;
     if (isUnsaved && !confirm(LOSE)) return;
     // A shared device: nothing of theirs stays on it.
     void forgetCopies(userId);
@@ -46,6 +47,7 @@ export function Workspace({ session, onSignedOut }: WorkspaceProps) {
         current={board?.id ?? ""}
         unsent={unsent}
         onOpen={(id) => {
+          if (id !== board?.id && unsaved.current.isLostByLeaving && !confirm(LEAVE)) return;
           choose(id);
           reload();
         }}

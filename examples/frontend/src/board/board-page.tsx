@@ -11,6 +11,15 @@ import { StatusLine } from "./status-line.tsx";
 import { UndoButtons } from "./undo-buttons.tsx";
 import { useUndo } from "./use-undo.ts";
 
+export interface Unsaved {
+  /** What the server has not acknowledged. */
+  readonly changes: number;
+  /** Leaving the board would lose some: they are in this tab only, and not on their way. */
+  readonly isLostByLeaving: boolean;
+}
+
+export const NOTHING_UNSAVED: Unsaved = { changes: 0, isLostByLeaving: false };
+
 export interface BoardPageProps {
   readonly session: Session;
   readonly board: Board;
@@ -18,8 +27,7 @@ export interface BoardPageProps {
   /** What the server lets this person do, when it has changed; null while it is not known, and where they may do nothing. */
   readonly onAccess: (access: OpenRoom["access"]) => void;
   readonly onSignedOut: (notice: string) => void;
-  /** How many changes the server has not acknowledged. */
-  readonly onUnsaved: (changes: number) => void;
+  readonly onUnsaved: (unsaved: Unsaved) => void;
 }
 
 export function BoardPage({ session, board, people, onAccess, onSignedOut, onUnsaved }: BoardPageProps) {
@@ -27,7 +35,7 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
     url: collabUrl,
     room: board.id,
     userId: session.user.id,
-    token: session.freshToken,
+    token: () => session.freshToken(),
   });
   const [showsMembers, setShowsMembers] = useState(false);
   const refusal = open?.status.kind === "out" ? open.status.refusal : null;
@@ -36,14 +44,16 @@ export function BoardPage({ session, board, people, onAccess, onSignedOut, onUns
   const isShown = (!refusal || refusal.next === "discard") && open?.isLoaded && undo;
   const unsaved = open?.unsaved ?? 0;
   const isAtRisk = open?.isAtRisk === true;
+  const isLostByLeaving = isAtRisk && open?.status.kind !== "saving";
   const isEditable = access === "write";
 
   useEffect(() => {
     onAccess(access);
   }, [access, onAccess]);
   useEffect(() => {
-    onUnsaved(unsaved);
-  }, [unsaved, onUnsaved]);
+    onUnsaved({ changes: unsaved, isLostByLeaving });
+    return () => onUnsaved(NOTHING_UNSAVED);
+  }, [unsaved, isLostByLeaving, onUnsaved]);
   useEffect(() => {
     document.title = `${board.name} - RightTask`;
     return () => {

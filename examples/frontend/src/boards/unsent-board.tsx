@@ -11,7 +11,12 @@ export interface UnsentBoardProps {
 
 /** Sends what was left behind in a board that is not looked at. Shows nothing, and nobody there sees anybody come. */
 export function UnsentBoard({ session, board, onSettled }: UnsentBoardProps) {
-  const open = useRoom({ url: collabUrl, room: board, userId: session.user.id, token: session.freshToken });
+  const open = useRoom({
+    url: collabUrl,
+    room: board,
+    userId: session.user.id,
+    token: () => session.freshToken(),
+  });
   const room = open?.room;
   const status = open?.status.kind;
   useEffect(() => room?.awareness.setLocalState(null), [room]);

@@ -21,7 +21,10 @@ export function othersIn(awareness: Awareness, myId: string): PersonHere[] {
     const known = others.get(person.id);
     others.set(person.id, { ...person, editing: [...(known?.editing ?? []), ...person.editing] });
   }
-  return [...others.values()].toSorted((a, b) => a.name.localeCompare(b.name));
+  const people = [...others.values()];
+  // Not `toSorted`, which is ES2023: projects that copy this are often at ES2022.
+  people.sort((a, b) => a.name.localeCompare(b.name));
+  return people;
 }
 
 function personOf(state: Readonly<Record<string, unknown>>): PersonHere | null {

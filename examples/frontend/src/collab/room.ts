@@ -49,6 +49,8 @@ export class Room {
   readonly #listeners = new Set<() => void>();
   #copy: LocalCopy | null = null;
   #access: Access | null = null;
+  /** Not the provider's `isAuthenticated`: that ends also where a fresh token could not be had, of which the server knows nothing. */
+  #isAdmitted = false;
   #refusal: Refusal | null = null;
   #why: string | null = null;
   #hasFailed = false;
@@ -98,6 +100,13 @@ export class Room {
     if (id === null) this.awareness.setLocalStateField("cursor", null);
   }
 
+  /** Asks the server again after a refusal, with the document as it is. */
+  retry(): void {
+    this.#refusal = null;
+    this.#socket.probe();
+    this.#publish();
+  }
+
   /** Deletes what this device has of the room, saved or not. The room has to be closed afterwards, and opened anew. */
   async forget(): Promise<void> {
     const copy = this.#copy;
@@ -141,6 +150,7 @@ export class Room {
     provider.on("authenticationFailed", ({ reason }: { reason: string }) => void this.#onRefused(reason));
     provider.on("disconnect", ({ event }: { event: CloseEvent }) => {
       this.#hasFailed = true;
+      this.#isAdmitted = false;
       const refusal = refusalByClose(event);
       // Said while the provider comes back and sends the same: it would be closed for it again and again.
       if (refusal && !this.#refusal) return this.#end(refusal);
@@ -188,10 +198,11 @@ export class Room {
 
   get #isAcknowledged(): boolean {
     const { provider } = this;
-    return provider.isAuthenticated && provider.synced && !provider.hasUnsyncedChanges;
+    return this.#isAdmitted && provider.synced && !provider.hasUnsyncedChanges;
   }
 
   #onAdmitted(scope: string): void {
+    this.#isAdmitted = true;
     this.#access = scope === "readonly" ? "read" : "write";
     this.#why = null;
     this.#copy?.notes.access(this.#access);
@@ -201,6 +212,7 @@ export class Room {
   async #onRefused(reason: string): Promise<void> {
     // The token function's own error arrives here as well; #token has dealt with it.
     if (reason.startsWith("Failed to get token")) return;
+    this.#isAdmitted = false;
     let refusal = refusalFor(reason);
     // "Signed out everywhere" and "removed from this board" look the same from here; the backend knows which it was.
     if (reason === "access-revoked" && !(await this.#hasSession())) refusal = refusalFor("token-invalid");
@@ -208,18 +220,29 @@ export class Room {
   }
 
   async #hasSession(): Promise<boolean> {
-    return this.#options.token().then(
+    return this.#ask().then(
       () => true,
       (error: unknown) => !(error instanceof SignedOut),
     );
   }
 
+  /** Rejects also where the page's function throws before it has a promise. */
+  async #ask(): Promise<string> {
+    return this.#options.token();
+  }
+
   async #token(): Promise<string> {
+    const { webSocket } = this.#socket;
+    const asked = this.#ask();
+    await asked.catch(() => {});
+    // Too late: the socket that is there now asks for itself. Answered, the provider would begin a sync on it too, and miscount the acks of the edits since.
+    if (webSocket !== this.#socket.webSocket) return new Promise(() => {});
     try {
-      return await this.#options.token();
+      return await asked;
     } catch (error) {
       if (error instanceof SignedOut) this.#end(refusalFor("token-expired"));
-      else {
+      // Who is inside is asked again by the server while the token lasts.
+      else if (!this.#isAdmitted) {
         this.#hasFailed = true;
         clearTimeout(this.#tokenRetry);
         this.#tokenRetry = setTimeout(this.#probe, TOKEN_RETRY_MS);
@@ -237,12 +260,11 @@ export class Room {
 
   #publish(): void {
     if (this.#isClosed) return;
-    const { provider } = this;
     const hasCopy = this.#copy !== null && this.#copyIsComplete;
     const unsavedKept = hasCopy ? this.#edits.unsavedKept : 0;
     const status = savedStatus({
       refusal: this.#refusal,
-      isAdmitted: provider.isAuthenticated,
+      isAdmitted: this.#isAdmitted,
       hasFailed: this.#hasFailed,
       access: this.#access,
       isAcknowledged: this.#isAcknowledged,
@@ -257,7 +279,8 @@ export class Room {
       access: this.#access,
       isLoaded: this.#hasSynced || this.#hasContent,
       unsaved: this.#edits.unsaved,
-      isAtRisk: this.#edits.unsaved > unsavedKept,
+      // Of what went with the right to the room nothing can be saved any more.
+      isAtRisk: this.#edits.unsaved > unsavedKept && !this.#refusal?.forgetCopy,
       others,
     };
     // Unchanged: nobody renders. Small and plain, so comparing the text is the cheapest that is right.

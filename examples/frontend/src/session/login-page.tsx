@@ -12,6 +12,7 @@ export interface LoginPageProps {
 export function LoginPage({ notice, onLogin }: LoginPageProps) {
   const [people, setPeople] = useState<readonly Person[] | null>(null);
   const [hasTrouble, setHasTrouble] = useState(false);
+  const [isAsking, setIsAsking] = useState(false);
 
   const load = useCallback((signal?: AbortSignal) => {
     fetchTeam(signal).then(
@@ -35,7 +36,12 @@ export function LoginPage({ notice, onLogin }: LoginPageProps) {
   }, [load]);
 
   const login = (id: string): void => {
-    Session.login(id).then(onLogin, () => setHasTrouble(true));
+    // A second choice would log in somebody else in the middle of the first one's visit.
+    if (isAsking) return;
+    setIsAsking(true);
+    Session.login(id)
+      .then(onLogin, () => setHasTrouble(true))
+      .finally(() => setIsAsking(false));
   };
 
   return (

@@ -70,11 +70,11 @@ export class Session {
    *
    * @throws SignedOut when only a new login helps
    */
-  readonly freshToken = (): Promise<string> => {
+  freshToken(): Promise<string> {
     // One request for all who ask at the same time.
     this.#refresh ??= this.#fetchToken().finally(() => (this.#refresh = null));
     return this.#refresh;
-  };
+  }
 
   /** Nothing of this person is remembered on this device any more. */
   end(): void {

@@ -3,8 +3,12 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import axe from "axe-core";
+import jwt from "jsonwebtoken";
 import { expect, test } from "vitest";
+import { TaskChanges } from "../../examples/frontend/src/board/tasks.ts";
 import { startApp, useBrowser } from "../support/app.ts";
+import { jwtSecret } from "../support/backend.ts";
+import { connect } from "../support/client.ts";
 import type { Person } from "../support/person.ts";
 
 const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
@@ -47,10 +51,39 @@ test("[W8] light and dark, wide and narrow: no serious finding of axe, nothing t
   await cleo.open("Office move");
   await cleo.page.getByText("You have no access").waitFor();
   expect(await findings(cleo)).toEqual([]);
+  // Everybody's colour is one on which their name can be read.
+  await ben.open("Hiring");
+  await ben.add("Interview");
+  await cleo.open("Hiring");
+  await cleo.title("Interview").click();
+  await ben.page.getByText("Cleo is editing").waitFor();
+  await ben.page.locator(".cm-ySelectionInfo").waitFor();
+  expect(await findings(ben)).toEqual([]);
   await cleo.page.getByRole("button", { name: "Sign out" }).click();
   await cleo.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
   expect(await findings(cleo)).toEqual([]);
   expect([ana, ben, cleo].flatMap(({ complaints }) => complaints)).toEqual([]);
+});
+
+test("[W8] a crowd and long names fit a narrow screen too", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana", phone);
+  const url = `ws://127.0.0.1:${app.server.port}`;
+  const crowd = await Promise.all(
+    Array.from({ length: 20 }, async (_, number) => {
+      const id = `person-${number}`;
+      await app.backend.grant("task-list-1", id, "write");
+      const token = jwt.sign({ sub: id, name: `Person ${number}` }, jwtSecret, { expiresIn: 3600 });
+      return connect({ url, name: "task-list-1", token }).synced();
+    }),
+  );
+  const [first] = crowd;
+  if (!first) throw new Error("Nobody came");
+  const [title, assignee] = ["A".repeat(100), "b".repeat(100)];
+  new TaskChanges(first.doc).add({ title, assignee, column: "todo", index: 0 });
+  await ana.task(title).waitFor();
+  await ana.page.getByText("Person 19", { exact: true }).waitFor();
+  expect(await ana.page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
 });
 
 test("[W8] a page without its server can be told from the others", async () => {
@@ -103,10 +136,16 @@ test("[W8] the keyboard's focus stays at a task that is moved, and is at the col
   await page.keyboard.press("Space");
   await ana.column("Done").getByRole("checkbox", { name: "Done: Here", checked: true }).waitFor();
   expect(await focused.getAttribute("aria-label")).toBe("Done: Here");
+  // What a window that goes behind another does: the focus stays, and its field is told that it has left.
+  await focused.dispatchEvent("focusout");
+  const ben = await app.person("Ben");
+  await ben.task("Here").getByRole("checkbox").uncheck();
+  await ana.column("To do").getByRole("checkbox", { name: "Done: Here" }).waitFor();
+  expect(await focused.getAttribute("aria-label")).toBe("Done: Here");
   await ana.task("Here").getByRole("button", { name: "Delete Here" }).focus();
   await page.keyboard.press("Enter");
   await ana.task("Here").waitFor({ state: "detached" });
-  expect(await focused.innerText()).toBe("Done 0");
+  expect(await focused.innerText()).toBe("To do 0");
 });
 
 test("[W8] a screen reader hears of the connection, not of each letter", async () => {

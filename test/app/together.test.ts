@@ -1,7 +1,9 @@
 /** Two people in one board. */
 import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
+import { TaskChanges } from "../../examples/frontend/src/board/tasks.ts";
 import { startApp, useBrowser } from "../support/app.ts";
+import { connect } from "../support/client.ts";
 import type { Person } from "../support/person.ts";
 import { until } from "../support/until.ts";
 
@@ -115,6 +117,22 @@ test("[W2] a title stays one line, whatever is pasted into it", async () => {
   for (const person of [ana, ben]) expect(await person.page.locator(".cm-line").count()).toBe(1);
 });
 
+test("[W2] what is typed into a title goes to its place, also where another program has put a line break into it", async () => {
+  const app = await startApp();
+  const token = await app.backend.login("ben");
+  const url = `ws://127.0.0.1:${app.server.port}`;
+  const program = await connect({ url, name: "task-list-1", token }).synced();
+  const title = new TaskChanges(program.doc).add({ title: "one\r\ntwo", column: "todo", index: 0 });
+  const ana = await app.person("Ana");
+  await ana.page.getByRole("textbox", { name: "Title" }).click();
+  await ana.page.keyboard.press("Control+End");
+  await ana.page.keyboard.type("!");
+  await until("Ana's letter", () => title.toJSON() === "one\r\ntwo!");
+  title.insert(title.length, "?");
+  await ana.page.getByText("two!?").waitFor();
+  expect(ana.complaints).toEqual([]);
+});
+
 test("[W9] undo and redo are of one's own changes, whatever the other does in between", async () => {
   const app = await startApp();
   const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
@@ -145,6 +163,31 @@ test("[W2] whoever types goes on typing when somebody else moves the task, in it
   await ana.page.keyboard.press("ArrowLeft");
   await ana.page.keyboard.type("c");
   await ben.task("First acb").waitFor();
+  // Also while her window is behind another.
+  await ana.page.evaluate("document.hasFocus = () => false");
+  await ben.page.getByRole("combobox", { name: "Column of First acb" }).selectOption("Done");
+  await ana.column("Done").getByRole("listitem", { name: "First acb" }).waitFor();
+  await ana.page.keyboard.type("d");
+  await ben.task("First acdb").waitFor();
+});
+
+test("[W2] a task that Enter has made has the cursor once: moved later, it does not take it from where somebody types", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("First");
+  await ana.typeInto("First", "");
+  await ana.page.keyboard.press("Enter");
+  await ana.page.keyboard.type("Second");
+  await ben.task("Second").waitFor();
+  await ana.typeInto("First", " a");
+  await ben.page.getByRole("combobox", { name: "Column of Second" }).selectOption("Done");
+  await ana.column("Done").getByRole("listitem", { name: "Second" }).waitFor();
+  await ana.page.keyboard.type("b");
+  await ben.task("First ab").waitFor();
+  await ana.task("Second").getByRole("checkbox").focus();
+  await ana.page.keyboard.press("Space");
+  await ana.column("To do").getByRole("listitem", { name: "Second" }).waitFor();
+  expect(await ana.page.locator(":focus").getAttribute("aria-label")).toBe("Done: Second");
 });
 
 test("[W9] undo takes back no move of somebody else's, and redo brings back what they wrote into one's own task", async () => {

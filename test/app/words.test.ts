@@ -54,6 +54,20 @@ test("[W11] an address without a board, and a backend that is away or answers no
   await ana.sees("Saved");
 });
 
+test("[W11] a task is not said to be nobody's where the names of the team are not known", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  await ana.add("Given");
+  await ana.task("Given").getByRole("combobox", { name: "Assignee of Given" }).selectOption("Cleo");
+  await ben.task("Given").waitFor();
+  await ben.page.evaluate("localStorage.removeItem('righttask:ben:team')");
+  await ben.page.route("**/api/auth/people", (route) => route.fulfill({ status: 503 }));
+  await ben.page.reload();
+  await ben.task("Given").waitFor();
+  const assignee = ben.task("Given").getByRole("combobox", { name: "Assignee of Given" });
+  expect(await assignee.locator("option:checked").innerText()).toBe("cleo");
+});
+
 test("[W11] a fault of the page ends in words, and the page goes on when it is loaded again", async () => {
   const app = await startApp();
   const ana = await app.person("Ana");

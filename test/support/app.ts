@@ -23,7 +23,7 @@ let browser: Browser;
 /** For the tests of a file: one Chromium, where each person has a profile of their own. */
 export function useBrowser(): void {
   // Three servers and two browsers for each test, and a machine that does other things beside.
-  vi.setConfig({ testTimeout: 120_000 });
+  vi.setConfig({ testTimeout: 180_000 });
   beforeAll(async () => {
     const { path, env } = findChromium();
     browser = await chromium.launch({

@@ -10,7 +10,8 @@ export class Person {
   constructor({ name, page }: { name: string; page: Page }) {
     this.name = name;
     this.page = page;
-    page.setDefaultTimeout(20_000);
+    // Longer than the provider's longest pause between two attempts (30 s), which it comes to where the machine is slow and the server was away.
+    page.setDefaultTimeout(45_000);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
     });

@@ -3,14 +3,14 @@
 export interface Person {
   id: string;
   name: string;
-  /** What their cursor and avatar look like to the others. */
+  /** What their cursor and avatar look like to the others; dark enough for a name in white on it. */
   color: string;
 }
 
 const PEOPLE: readonly Person[] = [
   { id: "ana", name: "Ana", color: "#d6336c" },
   { id: "ben", name: "Ben", color: "#1971c2" },
-  { id: "cleo", name: "Cleo", color: "#2f9e44" },
+  { id: "cleo", name: "Cleo", color: "#25803a" },
 ];
 
 export function allPeople(): readonly Person[] {

@@ -8,6 +8,7 @@ import { NewTask } from "./new-task.tsx";
 import type { CardActions } from "./card-actions.ts";
 import { TaskCard } from "./task-card.tsx";
 import { columns, type Column, readTasks, type Task, TaskChanges } from "./tasks.ts";
+import { typeNextIn } from "./title-editor.tsx";
 import type { Undo } from "./use-undo.ts";
 import { useKeptFocus } from "./use-kept-focus.ts";
 import { useTasks } from "./use-tasks.ts";
@@ -26,7 +27,6 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
   const [held, setHeld] = useState<readonly Task[] | null>(null);
   const tasks = held ?? current;
   const focus = useKeptFocus();
-  const [newest, setNewest] = useState<string | null>(null);
   const changes = useMemo(() => new TaskChanges(room.document), [room]);
   const actions = useMemo<CardActions>(
     () => ({
@@ -36,7 +36,7 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
       remove: (id) => changes.remove(id),
       addBelow: ({ id, column }) => {
         const index = inColumn(readTasks(room.document), column).findIndex((task) => task.id === id) + 1;
-        setNewest(changes.add({ title: "", column, index }));
+        typeNextIn(changes.add({ title: "", column, index }));
       },
     }),
     [changes, room],
@@ -74,7 +74,6 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
                   task={task}
                   index={index}
                   isEditable={isEditable}
-                  isNew={newest === task.id}
                   editors={editorsOf(others, task)}
                   people={people}
                   undoManager={undo.manager}

@@ -14,7 +14,6 @@ export interface TaskCardProps {
   /** In its column. */
   readonly index: number;
   readonly isEditable: boolean;
-  readonly isNew: boolean;
   readonly editors: readonly PersonHere[];
   readonly people: TaskFieldsProps["people"];
   readonly undoManager: Y.UndoManager;
@@ -22,7 +21,7 @@ export interface TaskCardProps {
 }
 
 export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
-  const { room, task, index, isEditable, isNew, editors, people, undoManager, actions } = props;
+  const { room, task, index, isEditable, editors, people, undoManager, actions } = props;
   const { ref, handleRef, isDragging, isDropTarget } = useSortable({
     id: task.id,
     index,
@@ -71,7 +70,6 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
           label="Title"
           isEditable={isEditable}
           undoManager={undoManager}
-          startsFocused={isNew}
           onDone={() => actions.addBelow(task)}
         />
       </div>

@@ -14,16 +14,19 @@ export interface TaskFieldsProps {
 
 /** Who, until when, where. The browser's own controls: they have keyboards, screen readers and phones right. */
 export function TaskFields({ task, name, people, isEditable, actions }: TaskFieldsProps) {
-  const { id } = task;
+  const { id, assignee } = task;
+  const isUnknown = assignee !== null && people.every((person) => person.id !== assignee);
   return (
     <div className="task-fields">
       <select
         aria-label={`Assignee of ${name}`}
-        value={task.assignee ?? ""}
+        value={assignee ?? ""}
         disabled={!isEditable}
         onChange={({ target }) => actions.assign(id, target.value || null)}
       >
         <option value="">nobody</option>
+        {/* Somebody who has left the team, or the team could not be loaded: without it the list would say "nobody". */}
+        {isUnknown && <option value={assignee}>{assignee}</option>}
         {people.map((person) => (
           <option key={person.id} value={person.id}>
             {person.name}

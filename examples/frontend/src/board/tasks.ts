@@ -79,18 +79,19 @@ export class TaskChanges {
     this.#document = document;
   }
 
-  /** @returns the task's id */
-  add({ title, assignee = null, due = null, ...destination }: NewTask): string {
+  /** @returns its title, to type on in */
+  add({ title: text, assignee = null, due = null, ...destination }: NewTask): Y.Text {
     const id = crypto.randomUUID();
+    const title = new Y.Text(text);
     this.#change(() => {
       const task: StoredTask = new Y.Map();
-      task.set("title", new Y.Text(title));
+      task.set("title", title);
       task.set("place", this.#placeAt(destination, id));
       task.set("assignee", assignee);
       task.set("due", due);
       tasksOf(this.#document).set(id, task);
     });
-    return id;
+    return title;
   }
 
   move(id: string, destination: Destination): void {

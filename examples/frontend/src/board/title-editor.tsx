@@ -13,15 +13,13 @@ export interface TitleEditorProps {
   readonly label: string;
   readonly isEditable: boolean;
   readonly undoManager: Y.UndoManager;
-  /** Ready to type in when it appears. */
-  readonly startsFocused: boolean;
   /** Enter. */
   readonly onDone: () => void;
 }
 
 /** One line that several people type in at once, with their cursors in it. */
 export function TitleEditor(props: TitleEditorProps) {
-  const { room, taskId, title, label, isEditable, undoManager, startsFocused } = props;
+  const { room, taskId, title, label, isEditable, undoManager } = props;
   const host = useRef<HTMLDivElement>(null);
   const onDone = useEffectEvent(() => {
     props.onDone();
@@ -39,6 +37,9 @@ export function TitleEditor(props: TitleEditorProps) {
         doc: title.toJSON(),
         selection: EditorSelection.cursor(Math.min(cursor ?? 0, title.length)),
         extensions: [
+          // Only this one: else what another program wrote as \r\n is two letters in the document and one in here, and all that is typed after it goes astray.
+          EditorState.lineSeparator.of("\n"),
+          EditorView.clipboardInputFilter.of((text) => text.replaceAll("\r\n", "\n")),
           oneLine,
           EditorView.lineWrapping,
           placeholder("What is to be done?"),
@@ -59,9 +60,10 @@ export function TitleEditor(props: TitleEditorProps) {
         ],
       }),
     });
-    if (startsFocused || cursor !== undefined) view.focus();
+    if (cursor !== undefined) view.focus();
     return () => {
-      if (view.hasFocus) cursors.set(title, view.state.selection.main.head);
+      // Not `view.hasFocus`: that is false while the window is behind another.
+      if (document.activeElement === view.contentDOM) cursors.set(title, view.state.selection.main.head);
       view.destroy();
     };
     // The label is for the first moment only: it would be the editor's own text.
@@ -71,8 +73,13 @@ export function TitleEditor(props: TitleEditorProps) {
   return <div className="title" ref={host} />;
 }
 
-/** Where somebody was typing when the card went to another column, or their right to type came back. */
+/** Titles whose next editor has the cursor, and where: of a card that goes to another column while somebody types in it, and of a new task. */
 const cursors = new WeakMap<Y.Text, number>();
+
+/** Once: whoever types elsewhere when the card appears anew, moved by somebody, goes on there. */
+export function typeNextIn(title: Y.Text): void {
+  cursors.set(title, 0);
+}
 
 /** A line break that is pasted becomes a space. What comes from the others is shown as it is: changed here, it would count as typed here. */
 const oneLine = EditorState.transactionFilter.of((transaction) => {
@@ -80,8 +87,10 @@ const oneLine = EditorState.transactionFilter.of((transaction) => {
   const changes: { from: number; to: number; insert: string }[] = [];
   let hasBreaks = false;
   transaction.changes.iterChanges((from, to, _fromAfter, _toAfter, inserted) => {
-    hasBreaks ||= inserted.lines > 1;
-    changes.push({ from, to, insert: inserted.toString().replaceAll("\n", " ") });
+    const text = inserted.toString();
+    const insert = text.replaceAll(/[\r\n]/g, " ");
+    hasBreaks ||= insert !== text;
+    changes.push({ from, to, insert });
   });
   if (!hasBreaks) return transaction;
   // As long as before, so that the cursor is where it would have been.

@@ -3,7 +3,7 @@ import { type FocusEvent, type RefObject, useLayoutEffect, useRef } from "react"
 export interface KeptFocus {
   readonly ref: RefObject<HTMLDivElement | null>;
   readonly onFocus: (event: FocusEvent) => void;
-  readonly onBlur: () => void;
+  readonly onBlur: (event: FocusEvent) => void;
 }
 
 interface Place {
@@ -27,9 +27,10 @@ export function useKeptFocus(): KeptFocus {
 
   useLayoutEffect(() => {
     const { current: lost } = place;
-    // Whoever has clicked elsewhere meanwhile is there.
-    if (!lost || lost.element.isConnected || document.activeElement !== document.body) return;
+    if (!lost || lost.element.isConnected) return;
     place.current = null;
+    // Whoever has clicked elsewhere meanwhile is there.
+    if (document.activeElement !== document.body) return;
     const card = ref.current?.querySelector(`[data-task="${CSS.escape(lost.task)}"]`);
     const control = card?.querySelectorAll<HTMLElement>(CONTROLS)[lost.control];
     const heading = lost.column?.querySelector("h2");
@@ -48,8 +49,9 @@ export function useKeptFocus(): KeptFocus {
       place.current = { element, task, column: element.closest("section"), control, isByKeyboard };
     },
     // React says nothing of those that come from its own changes.
-    onBlur: () => {
-      place.current = null;
+    onBlur: ({ target }) => {
+      // While the window is behind another its focus stays where it is.
+      if (document.activeElement !== target) place.current = null;
     },
   };
 }

@@ -48,7 +48,6 @@ import { MemberMessages, type MessageHandler } from "./members/member-messages.t
 import manifest from "./package.json" with { type: "json" };
 import { AwarenessMessages } from "./presence/awareness-messages.ts";
 import { awarenessQueries } from "./presence/awareness-queries.ts";
-import { Leaves } from "./presence/leaves.ts";
 import { renewalTiming, type RenewalTiming } from "./presence/renewal-timing.ts";
 import { PresenceStates } from "./presence/presence-states.ts";
 import { journalLog } from "./storage/journal-log.ts";
@@ -178,8 +177,7 @@ export async function startServer({
   const clientIds = new ClientIds({
     userElsewhere: fanOut && ((document, client) => fanOut.userElsewhere(document, client)),
   });
-  const leaves = new Leaves();
-  const states = new PresenceStates({ clientIds, leaves });
+  const states = new PresenceStates({ clientIds });
   const idle = idleUnload({ idleMs: config.roomIdleSeconds * 1000, hold, isPressed: () => memory.isPressed });
   const rooms: Rooms = new Rooms({
     guard,
@@ -208,7 +206,7 @@ export async function startServer({
         ...(fanOut ? [fanOutExtension(fanOut)] : []),
         noEcho(),
         membership(),
-        presence({ ...presenceTiming, states, leaves, documents: () => rooms.documents.values() }),
+        presence({ ...presenceTiming, states, documents: () => rooms.documents.values() }),
         idle,
         lifecycleLog({ log }),
         ...extensions,

@@ -10,15 +10,13 @@
  */
 import type { Extension } from "@hocuspocus/server";
 import type { Identity } from "../lib/identity.ts";
-import type { Leaves } from "../presence/leaves.ts";
+import { gatherLeaves } from "../presence/leaves.ts";
 import { Renewal, type RenewalOptions } from "../presence/renewal.ts";
 import type { RenewalTiming } from "../presence/renewal-timing.ts";
 
-export interface PresenceOptions extends RenewalTiming, RenewalOptions {
-  readonly leaves: Leaves;
-}
+export type PresenceOptions = RenewalTiming & RenewalOptions;
 
-export function presence({ sweepMs, leaves, ...options }: PresenceOptions): Extension<Identity> {
+export function presence({ sweepMs, ...options }: PresenceOptions): Extension<Identity> {
   const renewal = new Renewal(options);
   const sweeping = setInterval(() => renewal.sweep(), sweepMs).unref();
 
@@ -27,7 +25,7 @@ export function presence({ sweepMs, leaves, ...options }: PresenceOptions): Exte
     async afterLoadDocument({ document }) {
       // Asked by Hocuspocus (4.7) in one place: as the condition of its greeting. Others ask `document.awareness`.
       document.hasAwarenessStates = () => false;
-      leaves.gather(document);
+      gatherLeaves(document);
     },
 
     async onDestroy() {

@@ -6,34 +6,33 @@
 import type { Document } from "@hocuspocus/server";
 import { removeAwarenessStates } from "y-protocols/awareness";
 
-export class Leaves {
+interface Change {
+  readonly added: readonly number[];
+  readonly updated: readonly number[];
+}
+
+/** To be called for each room that is loaded, once. */
+export function gatherLeaves(document: Document): void {
+  const { awareness } = document;
   /** Client ids that are seen and have no connection any more, until the end of the turn. */
-  readonly #gone = new WeakMap<Document, Set<number>>();
-
-  /** To be called for each room that is loaded, once. */
-  gather(document: Document): void {
-    const { awareness } = document;
-    const gone = new Set<number>();
-    this.#gone.set(document, gone);
-    const tell = (): void => {
-      const clients = [...gone];
-      gone.clear();
-      removeAwarenessStates(awareness, clients, null);
-    };
-    const removeConnection = document.removeConnection.bind(document);
-    document.removeConnection = (connection) => {
-      const clients = document.getClients(connection) as Set<number>;
-      if (clients.size > 0 && gone.size === 0) setImmediate(tell);
-      for (const client of clients) gone.add(client);
-      clients.clear();
-      return removeConnection(connection);
-    };
-    // The room goes in the same turn: the other instances would not hear of it later.
-    awareness.on("destroy", tell);
-  }
-
-  /** Somebody is seen with this client id, whoever has left with it. */
-  returned(document: Document, client: number): void {
-    this.#gone.get(document)?.delete(client);
-  }
+  const gone = new Set<number>();
+  const tell = (): void => {
+    const clients = [...gone];
+    gone.clear();
+    removeAwarenessStates(awareness, clients, null);
+  };
+  const removeConnection = document.removeConnection.bind(document);
+  document.removeConnection = (connection) => {
+    const clients = document.getClients(connection) as Set<number>;
+    if (clients.size > 0 && gone.size === 0) setImmediate(tell);
+    for (const client of clients) gone.add(client);
+    clients.clear();
+    return removeConnection(connection);
+  };
+  // Somebody is seen with the id again, over another connection or at another instance, whoever has left with it.
+  awareness.on("update", ({ added, updated }: Change) => {
+    if (gone.size > 0) for (const client of [...added, ...updated]) gone.delete(client);
+  });
+  // The room goes in the same turn: the other instances would not hear of it later.
+  awareness.on("destroy", tell);
 }

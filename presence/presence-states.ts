@@ -15,7 +15,6 @@ import { removeAwarenessStates } from "y-protocols/awareness";
 import type { ClientIds } from "../members/client-ids.ts";
 import type { Member } from "../members/member.ts";
 import { ClientSocket } from "../transport/client-socket.ts";
-import type { Leaves } from "./leaves.ts";
 import type { PresenceState } from "./presence-state.ts";
 
 /** Clocks of clients without a state, per room, before they are let go. */
@@ -32,13 +31,11 @@ const ECHO_MS = 10_000;
 
 export class PresenceStates {
   readonly #clientIds: ClientIds;
-  readonly #leaves: Leaves;
   readonly #own = new WeakMap<Member, number>();
   readonly #greeted = new WeakSet<Member>();
 
-  constructor({ clientIds, leaves }: { readonly clientIds: ClientIds; readonly leaves: Leaves }) {
+  constructor({ clientIds }: { readonly clientIds: ClientIds }) {
     this.#clientIds = clientIds;
-    this.#leaves = leaves;
   }
 
   /** The client id that this member speaks for; none before it has named one. */
@@ -114,7 +111,6 @@ export class PresenceStates {
       for (const { clients } of document.connections.values()) clients.delete(client);
     // Where is looked when the member leaves.
     document.connections.get(member)?.clients.add(client);
-    this.#leaves.returned(document, client);
     this.#clientIds.claim([client], member);
     forgetTheGone(document.awareness);
   }

@@ -1,17 +1,19 @@
 /** Rooms that are open at two instances. */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Document, type Connection } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { removeAwarenessStates } from "y-protocols/awareness";
+import { encodeAwarenessUpdate, removeAwarenessStates } from "y-protocols/awareness";
 import { messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
-import { unseal } from "../../fanout/envelope.ts";
+import { newInstanceId, unseal } from "../../fanout/envelope.ts";
+import { RemotePeople } from "../../fanout/remote-people.ts";
 import { closeReasons } from "../../lib/close-reasons.ts";
 import { renewalTiming } from "../../presence/renewal-timing.ts";
 import { connect, type Client } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
 import { clusterEnv, redisState, startCluster } from "../support/instances.ts";
-import { appear, enterRaw, seenBy, sees, sendPresence, tokenOf } from "../support/presence.ts";
+import { appear, enterRaw, namedUsers, seenBy, sees, sendPresence, tokenOf } from "../support/presence.ts";
 import { describeWithRedis, type TestRedis } from "../support/redis.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
@@ -148,6 +150,32 @@ describeWithRedis("several instances", (redis) => {
     if (!document) throw new Error("the room");
     one.rooms.discard(document, () => closeReasons.roomReloaded);
     await sees(witness, {});
+  });
+
+  test("[P4] [I2] who is heard to be at another instance in the turn in which their old connection ends stays seen", async () => {
+    const server = await startComposition(namedUsers);
+    const ben = await appear("ben", {}, { url: server.url, name });
+    const ana = await appear("ana", { at: "one" }, { url: server.url, name });
+    const id = ana.doc.clientID;
+    await until("seen", () => seenBy(ben)[id]?.["at"] === "one");
+    const document = server.rooms.documents.get(name);
+    if (!document) throw new Error("the room");
+    const elsewhere = new Document(name);
+    const state = { at: "two", user: { id: "ana", name: "Ana" } };
+    elsewhere.awareness.states.set(id, state);
+    const clock = (document.awareness.meta.get(id)?.clock ?? 0) + 16;
+    elsewhere.awareness.meta.set(id, { clock, lastUpdated: Date.now() });
+    const gone: number[] = [];
+    ben.provider.awareness?.on("change", ({ removed }: { removed: number[] }) => gone.push(...removed));
+    document.removeConnection(document.getConnections()[1] as Connection);
+    new RemotePeople(document).receive(encodeAwarenessUpdate(elsewhere.awareness, [id]), newInstanceId());
+    await sees(ben, { [id]: state });
+    // What was gathered in that turn has been told by now.
+    await nextTurn();
+    document.broadcastStateless("barrier");
+    await sees(ben, { [id]: state });
+    expect(gone).toEqual([]);
+    elsewhere.destroy();
   });
 
   test("[M20] what comes from other instances counts, and when it is too much empty rooms go", async () => {

@@ -6,6 +6,7 @@
  * link is frozen, whatever its sockets say.
  */
 import { z } from "zod";
+import { ClientLines } from "../lib/client-lines.ts";
 import type { Log } from "../lib/log.ts";
 import { isOurs, seal, unseal } from "./envelope.ts";
 import type { RedisLink } from "./redis-link.ts";
@@ -58,6 +59,8 @@ export interface InstancesOptions {
 
 export class Instances {
   readonly #options: InstancesOptions;
+  /** Whoever speaks on Redis may do so in any number of names. */
+  readonly #lines: ClientLines;
   readonly #peers = new Map<string, Peer>();
   readonly #dead = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
@@ -65,6 +68,7 @@ export class Instances {
 
   constructor(options: InstancesOptions) {
     this.#options = options;
+    this.#lines = new ClientLines(options.log);
   }
 
   start(): void {
@@ -101,7 +105,8 @@ export class Instances {
       this.#heardSelf();
       return;
     }
-    if (!isOurs(from)) return;
+    // The last word of one that is not there is not for anybody, and nothing of it would ever be forgotten.
+    if (!isOurs(from) || (leaves && !this.#peers.has(from))) return;
     this.#options.onCommitted(from, committed);
     if (leaves) {
       this.#end(from, "left");
@@ -152,10 +157,7 @@ export class Instances {
     let peer = this.#peers.get(instance);
     if (!peer) {
       this.#peers.set(instance, (peer = { missed: 0, saves: true }));
-      this.#options.log.info(
-        { event: "instance", instance, is: "there" },
-        `📡 Instance ${instance} is there`,
-      );
+      this.#tell(instance, "there", `📡 Instance ${instance} is there`);
     }
     return peer;
   }
@@ -170,7 +172,11 @@ export class Instances {
     if (!this.#peers.delete(instance)) return;
     // One that is silent may be heard again; few are.
     if (is === "silent") this.#bury(instance);
-    this.#options.log.info({ event: "instance", instance, is }, `📡 Instance ${instance} is gone (${is})`);
+    this.#tell(instance, is, `📡 Instance ${instance} is gone (${is})`);
     this.#options.onDead(instance);
+  }
+
+  #tell(instance: string, is: "there" | "left" | "silent", message: string): void {
+    this.#lines.write("info", { event: "instance", instance, is }, message);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Log lines that clients can cause at will: a flood of connections or broken messages would be a flood of lines, and push everything else
+ * Log lines that clients, or whoever speaks on Redis, can cause at will: a flood of connections or broken messages would be a flood of lines, and push everything else
  * out of the log. So many of each kind are written, and the next one says how many were left out. Metrics count them all.
  */
 import { TokenBucket } from "../limits/token-bucket.ts";
@@ -33,7 +33,7 @@ export class ClientLines {
     this.write("warn", fields, message);
   }
 
-  write(level: "debug" | "warn" | "error", fields: LineFields, message: string): void {
+  write(level: "debug" | "info" | "warn" | "error", fields: LineFields, message: string): void {
     const now = performance.now();
     const kind = `${level} ${fields.event} ${fields.reason}`;
     let budget = this.#budgets.get(kind);

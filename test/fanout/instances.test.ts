@@ -152,28 +152,46 @@ describeWithRedis("instances", (redis) => {
   });
 });
 
-test("[I7] of instances that are not there any more a thousand are remembered", () => {
-  const id = newInstanceId();
+/** One that hears what a test tells it. */
+function listening(id: string) {
   const idle = (): void => {};
+  const log = captureLog();
+  const committed: string[] = [];
   const instances = new Instances({
     id,
     channel: "righttask#instances",
     link: {} as RedisLink,
-    log: captureLog().log,
+    log: log.log,
     saves: () => true,
     onDead: idle,
     onBack: idle,
     onBehind: idle,
     onHeard: idle,
     committed: () => 0,
-    onCommitted: idle,
+    onCommitted: (instance) => committed.push(instance),
     onBeat: idle,
   });
-  const message = Buffer.from(JSON.stringify({ saves: true, committed: 0, leaves: false }));
+  const hear = (from: string, { leaves = false } = {}): void => {
+    const message = Buffer.from(JSON.stringify({ saves: true, committed: 0, leaves }));
+    instances.receive(seal({ from, message }));
+  };
+  return { instances, hear, log, committed };
+}
+
+test("[I7] of instances that are not there any more a thousand are remembered, and not each is a line in the log", () => {
+  const id = newInstanceId();
+  const { instances, hear, log } = listening(id);
   const names = Array.from({ length: 1001 }, newInstanceId);
   for (const from of names) {
-    instances.receive(seal({ from, message }));
-    for (let beat = 0; beat < 4; beat++) instances.receive(seal({ from: id, message }));
+    hear(from);
+    for (let beat = 0; beat < 4; beat++) hear(id);
   }
   expect([instances.count, names.filter((name) => instances.saves(name))]).toEqual([0, [names[0]]]);
+  expect(log.events("instance").length).toBeLessThan(150);
+});
+
+test("[I7] nothing is remembered of one that was never there and says that it ends", () => {
+  const { instances, hear, committed, log } = listening(newInstanceId());
+  hear(newInstanceId(), { leaves: true });
+  expect([instances.count, committed, log.events("instance")]).toEqual([0, [], []]);
 });

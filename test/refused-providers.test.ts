@@ -1,6 +1,8 @@
 /** Providers that were refused for good: they stay and are quiet, and they take nobody's place. */
 import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
+import { closeReasons } from "../lib/close-reasons.ts";
+import { Refusal } from "../lib/refusal.ts";
 import { Heartbeat, type Beating } from "../transport/heartbeat.ts";
 import { connect } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -13,9 +15,12 @@ import { adminToken, callApi } from "./support/room-api.ts";
 class OrderedHeartbeat extends Heartbeat {
   readonly #beating = new Set<Beating>();
 
-  override watch(socket: Beating): () => void {
+  override watch(socket: Beating): void {
     this.#beating.add(socket);
-    return () => this.#beating.delete(socket);
+  }
+
+  override unwatch(socket: Beating): void {
+    this.#beating.delete(socket);
   }
 
   beat(): void {
@@ -103,6 +108,26 @@ test("[A2] a refused socket is closed after an hour, and one of a provider that 
   heartbeat.beat();
   expect((await client.closed()).code).toBe(4408);
   await until("it to be forgotten", () => server.usage().resting === 0);
+});
+
+test("[M17] a socket that was let in and then refused at the load is closed after a minute, where its provider cannot be pinged", async () => {
+  const heartbeat = new OrderedHeartbeat();
+  const refusing = {
+    async onLoadDocument() {
+      throw new Refusal(closeReasons.roomForbidden);
+    },
+  };
+  const server = await startComposition({}, [refusing], { heartbeat });
+  const client = await new RawClient(server.url).opened();
+  client.login("room", { version: null });
+  await client.refused("room", closeReasons.roomForbidden.reason);
+  for (let beat = 0; beat < 5; beat++) {
+    heartbeat.beat();
+    await client.caughtUp();
+  }
+  expect(client.close).toBeNull();
+  heartbeat.beat();
+  expect((await client.closed(1000)).code).toBe(4408);
 });
 
 test("[M8] whoever was refused gives way when places are short, who rests longest first, and half of the places are not for rest", async () => {

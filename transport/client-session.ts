@@ -67,7 +67,7 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
   /** Of a stranger. */
   #arrivals: Arrivals | null = null;
   #isMember = false;
-  /** Since it left its last room, or was put out of it. Null before it was in one, when Hocuspocus looks after the time. */
+  /** Since it left its last room, was put out of it, or was refused and is in none. Null before, when Hocuspocus looks after the time. */
   #beatsOutside: number | null = null;
   #isResting = false;
   /** Of one of the rooms that it has asked for, and so for good: its provider comes to rest once it is in none. */
@@ -183,9 +183,10 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
   /** Of all its rooms, it is a stranger again: that it once had a right is no reason to keep it. */
   #hasLeft(address: string): void {
     const waiting = this.#addresses.left(address);
+    // Also of one that has not been in any room: once it has logged in, Hocuspocus looks only at when it was heard of last.
+    if (this.#addresses.isOutside) this.#beatsOutside ??= 0;
     if (this.#isMember && this.#addresses.isOutside) {
       this.#isMember = false;
-      this.#beatsOutside = 0;
       this.#options.counts.stranger(this.#place);
       this.#boundArrivals();
     }

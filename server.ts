@@ -172,6 +172,7 @@ export async function startServer({
     maxDocumentBytes: config.maxDocumentBytes,
     memory,
     isElsewhere: (...update) => fanOut?.kept.keeps(...update) ?? false,
+    beforeAppend: (...update) => fanOut?.kept.takeOverFor(...update),
     beforeRead: (document) => fanOut?.join(document),
   });
   const clientIds = new ClientIds({
@@ -254,7 +255,7 @@ export async function startServer({
     clientIds,
     onIntroduced: (member) => states.greet(member),
     memory,
-    ensureSaved: (...edit) => fanOut?.kept.takeOverFor(...edit),
+    ensureSaved: fanOut ? (room) => fanOut.kept.takeOver({ room }) : undefined,
     limit: new DocumentLimit({
       maxDocumentBytes: config.maxDocumentBytes,
       storedBytes: (room) => persist.storedBytes(room),

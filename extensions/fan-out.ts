@@ -1,7 +1,7 @@
 /**
  * Shares rooms with the other instances through Redis.
  *
- * Hooks      afterLoadDocument, beforeBroadcastStateless, onDestroy
+ * Hooks      afterLoadDocument, beforeBroadcastStateless, beforeUnloadDocument, onDestroy
  * Promises   I1 an edit reaches everybody in the room, at whatever instance, and its author not again
  *            I2 so does presence
  *            I3 who comes in finds what is newest anywhere
@@ -23,6 +23,11 @@ export function fanOutExtension(fanOut: FanOut): Extension<Identity> {
 
     async beforeBroadcastStateless({ documentName, payload }) {
       fanOut.announce(documentName, payload);
+    },
+
+    // Journaled, it keeps the room in memory until it is saved (`persistence`): whoever opens the room elsewhere in this moment asks for it.
+    async beforeUnloadDocument({ documentName }) {
+      fanOut.kept.takeOver({ room: documentName });
     },
 
     async onDestroy() {

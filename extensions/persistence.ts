@@ -37,6 +37,8 @@ export interface PersistenceOptions {
   readonly memory: Pick<RoomMemory, "open" | "loaded">;
   /** Whether another instance journals an update, which came from there with this origin. It is then only counted here. */
   readonly isElsewhere?: ((room: string, update: Uint8Array, origin: unknown) => boolean) | undefined;
+  /** Called before an update goes into the journal: what it builds on, and another instance was to journal, has to be in it first. */
+  readonly beforeAppend?: ((room: string, update: Uint8Array) => void) | undefined;
   /** Awaited before a room is read: what others commit afterwards is then known to be missing. */
   readonly beforeRead?: ((document: Document) => Promise<void> | undefined) | undefined;
 }
@@ -55,6 +57,9 @@ const SLOW_LOAD_MS = 200;
 
 /** Of what is in the store already. */
 const FROM_STORE: LocalTransactionOrigin = { source: "local", skipStoreHooks: true };
+
+/** Of that, and of what has waited in the document for it: whose that is, and whether it is in any store, nobody knows any more. */
+const FROM_STORE_AND_ELSEWHERE: LocalTransactionOrigin = { ...FROM_STORE };
 
 /** What a room's journal has gathered since its last merge. */
 interface Growth {
@@ -93,6 +98,7 @@ export function persistence({
   maxDocumentBytes,
   memory,
   isElsewhere,
+  beforeAppend,
   beforeRead,
 }: PersistenceOptions): Persistence {
   const growths = new Map<string, Growth>();
@@ -174,7 +180,9 @@ export function persistence({
     // Never a throw from this listener: Yjs would be left with a dead document. A team's hook may have spoilt the context.
     const author = (isFromClient && (origin.connection.context as Partial<Identity>).user?.id) || "";
     sizes.set(room, (sizes.get(room) ?? 0) + update.byteLength);
-    if (origin !== FROM_STORE && !isElsewhere?.(room, update, origin)) append(room, update, author);
+    if (origin === FROM_STORE || isElsewhere?.(room, update, origin)) return;
+    beforeAppend?.(room, update);
+    append(room, update, author);
   };
 
   const append = (room: string, update: Uint8Array, author = ""): void => {
@@ -247,10 +255,15 @@ export function persistence({
       let hasChanged = false;
       const onUpdate = (): void => void (hasChanged = true);
       document.on("update", onUpdate);
-      document.transact(() => {
-        if (snapshot) Y.applyUpdate(document, snapshot, FROM_STORE);
-        for (const update of updates) Y.applyUpdate(document, update, FROM_STORE);
-      }, FROM_STORE);
+      const { pendingStructs, pendingDs } = document.store;
+      const isAlone = pendingStructs === null && pendingDs === null;
+      document.transact(
+        () => {
+          if (snapshot) Y.applyUpdate(document, snapshot);
+          for (const update of updates) Y.applyUpdate(document, update);
+        },
+        isAlone ? FROM_STORE : FROM_STORE_AND_ELSEWHERE,
+      );
       document.off("update", onUpdate);
       return hasChanged;
     },

@@ -305,7 +305,7 @@ export class FanOut {
     this.#channels.delete(name);
     if (channel.hasUnsaid && this.#unsaid.size < MAX_UNSAID_ROOMS) this.#unsaid.add(name);
     this.#link.unsubscribe(this.#names.room(name));
-    // Nobody would look after it any more, and whoever opens the room next reads the store.
+    // Nobody would look after it any more. It is the rest, or the room was discarded: see `beforeUnloadDocument`.
     this.kept.takeOver({ room: name });
   }
 }

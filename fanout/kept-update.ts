@@ -1,5 +1,5 @@
 /** One update of another instance that is kept here (`KeptUpdates`), and where in the document it is. */
-import { readContents } from "../sync/update-contents.ts";
+import * as Y from "yjs";
 import type { PeerOrigin } from "./peer-origin.ts";
 
 /** For each client id the clock of the first element. */
@@ -29,7 +29,7 @@ export class KeptUpdate {
 
 function startsIn(update: Uint8Array): Starts {
   const starts = new Map<number, number>();
-  for (const { id } of readContents(update).structs)
+  for (const { id } of Y.decodeUpdate(update).structs)
     if (!starts.has(id.client)) starts.set(id.client, id.clock);
   return starts;
 }

@@ -4,7 +4,6 @@
  * instance ends first, they are appended here. Twice is once (Yjs), so whoever is in doubt appends.
  */
 import * as Y from "yjs";
-import type { UpdateContents } from "../sync/update-contents.ts";
 import { KeptUpdate } from "./kept-update.ts";
 import { isPeerOrigin, type PeerOrigin } from "./peer-origin.ts";
 
@@ -60,18 +59,19 @@ export class KeptUpdates {
 
   /** Lets go of what an instance says to have committed: so many of all that it has journaled, in its order. */
   committed(instance: string, count: number): void {
-    if (this.#committed.get(instance) === count) return;
+    // Nothing is kept for one that does not save, and of one that has ended nothing is to be remembered.
+    if (!this.#options.saves(instance) || this.#committed.get(instance) === count) return;
     this.#committed.set(instance, count);
     this.#removeAll(({ origin }) => origin.instance === instance && isAmong(count, origin));
   }
 
   /**
-   * Appends what an ack in this room depends on: everything, if an edit builds on some of it, or null is given. In the store by itself the edit
-   * could not be read, should its base never be committed: both instances may end in the same moment.
+   * Appends everything of this room, if an update that is about to be appended builds on some of it. In the store by itself the update could not
+   * be read, should its base never be committed: both instances may end in the same moment. Never throws: it is called from Yjs' own events.
    */
-  takeOverFor(room: string, edit: UpdateContents | null): void {
+  takeOverFor(room: string, update: Uint8Array): void {
     const kept = this.#rooms.get(room);
-    if (kept && (edit === null || buildsOn(edit, kept))) this.takeOver({ room });
+    if (kept && buildsOn(update, kept)) this.takeOver({ room });
   }
 
   /** Appends everything, or what is of one room, or what came from one instance. */
@@ -119,15 +119,15 @@ function isAmong(count = 0, { number = Infinity }: PeerOrigin): boolean {
   return number <= count;
 }
 
-/** Whether an element of the edit continues, or stands beside or in, one that is kept, or one after it of the same client id. */
-function buildsOn({ structs }: UpdateContents, kept: readonly KeptUpdate[]): boolean {
+/** Whether an element of the update continues, or stands beside or in, one that is kept, or one after it of the same client id. */
+function buildsOn(update: Uint8Array, kept: readonly KeptUpdate[]): boolean {
   const starts = new Map<number, number>();
   for (const one of kept)
     for (const [client, clock] of one.starts)
       starts.set(client, Math.min(clock, starts.get(client) ?? Infinity));
   const isKept = (id: unknown): boolean =>
     id instanceof Y.ID && id.clock >= (starts.get(id.client) ?? Infinity);
-  return structs.some((struct) => {
+  return Y.decodeUpdate(update).structs.some((struct) => {
     const { client, clock } = struct.id;
     if (isKept(Y.createID(client, clock - 1))) return true;
     return struct instanceof Y.Item && [struct.origin, struct.rightOrigin, struct.parent].some(isKept);

@@ -6,7 +6,7 @@
  * something turns out to be missing, and every now and then; and so it is with the store.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { isTransactionOrigin, MessageType, type Document } from "@hocuspocus/server";
+import { MessageType, type Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
@@ -81,8 +81,10 @@ export class RoomChannel {
   #hasLost = false;
   /** Clients whose last change was not published. */
   readonly #untold = new Set<number>();
-  #awaited = 0;
-  #answered = Promise.withResolvers<void>();
+  /** Who has answered at the load, and whether they have read the room from the store themselves. */
+  readonly #answers = new Map<string, boolean>();
+  #awaited = Infinity;
+  readonly #answered = Promise.withResolvers<void>();
 
   constructor(options: RoomChannelOptions) {
     const { document } = options;
@@ -113,21 +115,18 @@ export class RoomChannel {
     const { document } = this;
     this.#isRead = true;
     document.on("update", (update: Uint8Array, origin: unknown) => {
-      if (peerOf(origin) === null) this.publish(editOf(document.name, update, this.#progressFor(origin)));
+      if (peerOf(origin) === null) this.publish(editOf(document.name, update, this.#options.progress()));
       else this.#changes++;
     });
     document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
       this.#tell(this.people.changedHere(change, origin));
     });
-    let haveClosed = false;
-    await this.#patiently(async () => {
-      const heardBy = await this.#ask();
-      // Somebody who had it has not any more, and is done with all commits. If that was after our reading, nobody will tell us.
-      haveClosed = heardBy < Math.max(this.#others, this.#wasHeard ? 1 : 0);
-      await this.#answersOf(heardBy);
-    });
-    if (haveClosed) await this.#options.catchUp(document);
+    await this.#patiently(async () => this.#answersOf(await this.#ask()));
+    // Somebody who had it does not say so any more. If that one was done with all commits and has closed it after our reading, nobody will tell us.
+    if (this.#options.link.isUp && this.#haveIt < Math.max(this.#others, this.#wasHeard ? 1 : 0))
+      await this.#options.catchUp(document);
     this.#isOpen = true;
+    this.#answers.clear();
   }
 
   /** Something that happened here was never said. */
@@ -229,9 +228,20 @@ export class RoomChannel {
   }
 
   async #answersOf(others: number): Promise<void> {
+    this.#awaited = others;
     // Answers may have come before Redis' own.
-    this.#awaited += others;
-    if (this.#awaited > 0) await this.#answered.promise;
+    if (this.#answers.size < others) await this.#answered.promise;
+  }
+
+  /** Of those that have answered, those that have the room. */
+  get #haveIt(): number {
+    return [...this.#answers.values()].filter((isRead) => isRead).length;
+  }
+
+  #hasAnswered(from: string, { isRead }: { readonly isRead: boolean }): void {
+    if (this.#isOpen) return;
+    this.#answers.set(from, isRead);
+    if (this.#answers.size >= this.#awaited) this.#answered.resolve();
   }
 
   #receiveSync(
@@ -246,20 +256,23 @@ export class RoomChannel {
     const payload = decoding.readVarUint8Array(decoder);
     switch (type) {
       case messageYjsSyncStep1:
-        this.#reply(from, stateBeyond(this.document, payload));
+        this.#reply(from, stateBeyond(this.document, payload, { isRead: this.#isRead }));
         // A deletion does not show in what a stock instance says to have, and it is all that it ever says.
         if (mayAskBack && (!isOurs(from) || decoding.hasContent(decoder) || this.#lacksSomeOf(payload)))
           this.#reply(from, questionBack(this.document));
         break;
-      case messageYjsSyncStep2:
-      case messageYjsUpdate: {
+      case messageYjsSyncStep2: {
         const before = this.#changes;
+        this.#apply(payload, { from });
+        if (!isForUs) break;
+        if (this.#isOpen && this.#changes > before) this.#options.onRepair();
+        this.#hasAnswered(from, { isRead: !decoding.hasContent(decoder) });
+        break;
+      }
+      case messageYjsUpdate: {
         const progress = isOurs(from) ? progressAfter(decoder) : null;
         if (progress) this.#options.onCommitted(from, progress.committed);
         this.#apply(payload, { from, number: progress?.appended });
-        if (!isForUs || type === messageYjsUpdate) break;
-        if (this.#isOpen && this.#changes > before) this.#options.onRepair();
-        if (--this.#awaited === 0) this.#answered.resolve();
         break;
       }
       default:
@@ -267,16 +280,10 @@ export class RoomChannel {
     }
   }
 
-  /** Whoever is no client may build on what is not saved anywhere (`UpdateIntakeOptions.ensureSaved`): of that no number says when it is. */
-  #progressFor(origin: unknown): JournalProgress | null {
-    const isByClient = isTransactionOrigin(origin) && origin.source === "connection";
-    return isByClient ? this.#options.progress() : null;
-  }
-
   /** @throws Error when it is no update. */
   #apply(
     update: Uint8Array,
-    { from, number }: { readonly from: string; readonly number: number | undefined },
+    { from, number }: { readonly from: string; readonly number?: number | undefined },
   ): void {
     const { document } = this;
     // Read before it is applied: one that is cut off would be applied as far as it goes.

@@ -11,12 +11,14 @@ import type { JournalProgress } from "../storage/journal.ts";
  *
  * @param progress of the journal that the edit was just given to. It stands after the message, where a stock instance does not look.
  */
-export function editOf(room: string, update: Uint8Array, progress: JournalProgress | null): Uint8Array {
+export function editOf(
+  room: string,
+  update: Uint8Array,
+  { appended, committed }: JournalProgress,
+): Uint8Array {
   const message = new OutgoingMessage(room).createSyncMessage().writeUpdate(update);
-  if (progress) {
-    encoding.writeVarUint(message.encoder, progress.appended);
-    encoding.writeVarUint(message.encoder, progress.committed);
-  }
+  encoding.writeVarUint(message.encoder, appended);
+  encoding.writeVarUint(message.encoder, committed);
   return message.toUint8Array();
 }
 
@@ -50,10 +52,21 @@ export function questionBack(document: Document): Uint8Array {
     .toUint8Array();
 }
 
-/** All that the document has beyond a state vector. @throws Error when it is none. */
-export function stateBeyond(document: Document, stateVector: Uint8Array): Uint8Array {
+/**
+ * All that the document has beyond a state vector.
+ *
+ * @param isRead whether the stored room has been read into it. Where it is only about to be, a byte after the message says so: whoever asks
+ *   must not take the answer for that of one who has the room.
+ * @throws Error when it is no state vector.
+ */
+export function stateBeyond(
+  document: Document,
+  stateVector: Uint8Array,
+  { isRead }: { readonly isRead: boolean },
+): Uint8Array {
   const message = new OutgoingMessage(document.name).createSyncMessage();
   writeSyncStep2(message.encoder, document, stateVector);
+  if (!isRead) encoding.writeUint8(message.encoder, 1);
   return message.toUint8Array();
 }
 

@@ -92,6 +92,24 @@ export function isNews(document: Y.Doc, { structs, deletions }: UpdateContents):
 }
 
 /**
+ * Whether all that the update brings is in the document as it was written. What loses against something else (another value of the same key), or
+ * stands in what is deleted, is deleted as soon as it comes.
+ */
+export function isAlive(document: Y.Doc, { structs }: UpdateContents): boolean {
+  return structs.every(
+    (struct) =>
+      !(struct instanceof Y.Item) ||
+      struct.content instanceof Y.ContentDeleted ||
+      everyElement(
+        document,
+        struct.id.client,
+        { clock: struct.id.clock, len: struct.length },
+        ({ deleted }) => !deleted,
+      ),
+  );
+}
+
+/**
  * Whether the update would change nothing: what Hocuspocus asks a read-only client's first sync. It compares with a snapshot of the whole
  * document there, which takes as long as the document is large; here it takes as long as what the client says was deleted.
  */

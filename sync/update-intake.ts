@@ -18,7 +18,14 @@ import { nestsTooDeeply } from "./nesting.ts";
 import { pendingOf, restorePending, wasPending } from "./pending.ts";
 import { acknowledge, decline } from "./replies.ts";
 import type { StateQuestions } from "./state-questions.ts";
-import { isContained, isIntegrated, isNews, readContents, type UpdateContents } from "./update-contents.ts";
+import {
+  isAlive,
+  isContained,
+  isIntegrated,
+  isNews,
+  readContents,
+  type UpdateContents,
+} from "./update-contents.ts";
 
 export interface UpdateIntakeOptions {
   readonly rooms: Pick<Rooms, "discard">;
@@ -30,10 +37,10 @@ export interface UpdateIntakeOptions {
   /** A member's state is what it said to have. Returns whether it may be acknowledged already. */
   readonly onShown: (member: Member) => boolean;
   /**
-   * The ack that follows must wait until all is saved that it depends on, also what came from another instance: what an edit of new elements
-   * builds on, or, with null, whatever is here, because what the client has brought may be among it.
+   * The ack that follows must wait until all that came from other instances is saved, because what the client has brought may be among it, or be
+   * deleted by it.
    */
-  readonly ensureSaved?: ((room: string, edit: UpdateContents | null) => void) | undefined;
+  readonly ensureSaved?: ((room: string) => void) | undefined;
 }
 
 export class UpdateIntake {
@@ -58,10 +65,11 @@ export class UpdateIntake {
     const contents = readContents(update);
     const added = this.#ensureAcceptable(member, update, contents);
     const before = pendingOf(document);
-    ensureSaved?.(document.name, isNews(document, contents) ? contents : null);
+    const wasNews = ensureSaved && isNews(document, contents);
     if (!this.#apply(member, update, added)) return;
     if (isIntegrated(document, contents)) {
       clientIds.claim(added, member);
+      if (!(wasNews && isAlive(document, contents))) ensureSaved?.(document.name);
       acknowledge(member);
       return;
     }
@@ -79,7 +87,7 @@ export class UpdateIntake {
     const { document } = member;
     const contents = readContents(update);
     questions.answered(member);
-    ensureSaved?.(document.name, null);
+    ensureSaved?.(document.name);
     if (member.readOnly) {
       const isKnown = isContained(document, contents) && !findConflict(document, contents);
       if (isKnown) questions.shown(member);

@@ -81,7 +81,7 @@ export class RoomChannel {
   #hasLost = false;
   /** Clients whose last change was not published. */
   readonly #untold = new Set<number>();
-  /** Who has answered at the load, and whether they have read the room from the store themselves. */
+  /** Who has answered at the load, and whether the room is open there. */
   readonly #answers = new Map<string, boolean>();
   #awaited = Infinity;
   readonly #answered = Promise.withResolvers<void>();
@@ -235,12 +235,12 @@ export class RoomChannel {
 
   /** Of those that have answered, those that have the room. */
   get #haveIt(): number {
-    return [...this.#answers.values()].filter((isRead) => isRead).length;
+    return [...this.#answers.values()].filter((isOpen) => isOpen).length;
   }
 
-  #hasAnswered(from: string, { isRead }: { readonly isRead: boolean }): void {
+  #hasAnswered(from: string, { isOpen }: { readonly isOpen: boolean }): void {
     if (this.#isOpen) return;
-    this.#answers.set(from, isRead);
+    this.#answers.set(from, isOpen);
     if (this.#answers.size >= this.#awaited) this.#answered.resolve();
   }
 
@@ -256,7 +256,7 @@ export class RoomChannel {
     const payload = decoding.readVarUint8Array(decoder);
     switch (type) {
       case messageYjsSyncStep1:
-        this.#reply(from, stateBeyond(this.document, payload, { isRead: this.#isRead }));
+        this.#reply(from, stateBeyond(this.document, payload, { isOpen: this.#isOpen }));
         // A deletion does not show in what a stock instance says to have, and it is all that it ever says.
         if (mayAskBack && (!isOurs(from) || decoding.hasContent(decoder) || this.#lacksSomeOf(payload)))
           this.#reply(from, questionBack(this.document));
@@ -266,7 +266,7 @@ export class RoomChannel {
         this.#apply(payload, { from });
         if (!isForUs) break;
         if (this.#isOpen && this.#changes > before) this.#options.onRepair();
-        this.#hasAnswered(from, { isRead: !decoding.hasContent(decoder) });
+        this.#hasAnswered(from, { isOpen: !decoding.hasContent(decoder) });
         break;
       }
       case messageYjsUpdate: {

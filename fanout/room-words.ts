@@ -55,18 +55,18 @@ export function questionBack(document: Document): Uint8Array {
 /**
  * All that the document has beyond a state vector.
  *
- * @param isRead whether the stored room has been read into it. Where it is only about to be, a byte after the message says so: whoever asks
- *   must not take the answer for that of one who has the room.
+ * @param isOpen whether it has been read from the store and made equal with the others'. Where it is only about to be, a byte after the message
+ *   says so: whoever asks must not take the answer for that of one who has the room.
  * @throws Error when it is no state vector.
  */
 export function stateBeyond(
   document: Document,
   stateVector: Uint8Array,
-  { isRead }: { readonly isRead: boolean },
+  { isOpen }: { readonly isOpen: boolean },
 ): Uint8Array {
   const message = new OutgoingMessage(document.name).createSyncMessage();
   writeSyncStep2(message.encoder, document, stateVector);
-  if (!isRead) encoding.writeUint8(message.encoder, 1);
+  if (!isOpen) encoding.writeUint8(message.encoder, 1);
   return message.toUint8Array();
 }
 

@@ -134,7 +134,7 @@ describeWithRedis("rooms that are opened", (redis) => {
         const isQuestion = decoding.readVarUint(decoder) === 0 && decoding.readVarUint(decoder) === 0;
         if (!isQuestion) return;
         const message = stateBeyond(new Document("room"), decoding.readVarUint8Array(decoder), {
-          isRead: false,
+          isOpen: false,
         });
         void redis.client.publish(`righttask#reply:${unseal(payload).from}`, seal({ from, message }));
       });

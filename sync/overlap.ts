@@ -8,6 +8,9 @@
 import * as Y from "yjs";
 import type { UpdateContents } from "./update-contents.ts";
 
+/** Yjs puts U+FFFD for both halves of a character that an edit, or the beginning of an update, has cut in two. */
+const HALF = "\uFFFD";
+
 /** Elements of one client id in the room that the update has too. */
 interface Shared {
   readonly theirs: Y.Item;
@@ -91,8 +94,6 @@ function hasSameContent({ theirs, ours, from, to }: Shared): boolean {
   }
   if (left instanceof Y.ContentFormat && right instanceof Y.ContentFormat)
     return left.key === right.key && isSameValue(left.value, right.value);
-  if (left instanceof Y.ContentEmbed && right instanceof Y.ContentEmbed)
-    return isSameValue(left.embed, right.embed);
   if (left instanceof Y.ContentBinary && right instanceof Y.ContentBinary)
     return Buffer.compare(left.content, right.content) === 0;
   // Its elements have numbers of their own.
@@ -105,17 +106,11 @@ function isList(content: Y.Item["content"]): content is Y.ContentAny | Y.Content
   return content instanceof Y.ContentAny || content instanceof Y.ContentJSON;
 }
 
-/** Yjs puts U+FFFD for both halves of a character that an edit, or the beginning of an update, has cut in two. */
 function isSameText(left: string, right: string): boolean {
   if (left === right) return true;
   for (let at = 0; at < Math.max(left.length, right.length); at++)
-    if (left[at] !== right[at] && !isHalf(left, at) && !isHalf(right, at)) return false;
+    if (left[at] !== right[at] && left[at] !== HALF && right[at] !== HALF) return false;
   return true;
-}
-
-function isHalf(text: string, at: number): boolean {
-  const code = text.charCodeAt(at);
-  return (code >= 0xd800 && code <= 0xdfff) || code === 0xfffd;
 }
 
 /**

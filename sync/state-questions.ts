@@ -29,7 +29,6 @@ export class StateQuestions {
     // The provider counts anew from here, and the answer has them all.
     questions.owed = 0;
     questions.claims = claims;
-    questions.isAsked = true;
   }
 
   /** Nothing is asked until `ask` is called, whatever edits come meanwhile. */

@@ -197,6 +197,10 @@ describe("comparison", () => {
     ["kind of type", (doc, isRoom) => doc.getMap("map").set("key", isRoom ? new Y.Map() : new Y.Text())],
     ["picture", (doc, isRoom) => doc.getMap("map").set("key", Uint8Array.of(isRoom ? 1 : 2))],
     ["list", (doc, isRoom) => doc.getArray("list").push(["a", isRoom ? "b" : "c", "d"])],
+    ["kind of element", (doc, isRoom) => doc.getArray("list").push([isRoom ? "a" : Uint8Array.of(1)])],
+    // Of which both halves differ.
+    ["emoji", (doc, isRoom) => doc.getText("text").insert(2, isRoom ? "\u{1F300}" : "\u{1F600}")],
+    ["value of a format", (doc, isRoom) => doc.getText("text").format(0, 1, { size: isRoom ? 1 : 2 })],
     ["format", (doc, isRoom) => doc.getText("text").format(0, 1, isRoom ? { bold: true } : { italic: true })],
   ];
 
@@ -221,6 +225,18 @@ describe("comparison", () => {
     task.done = true;
     expect(findConflict(room, readContents(Y.encodeStateAsUpdate(page)))).toBeNull();
   });
+
+  test("[S21] nothing is nothing and a number is a number, whatever a library makes of it", () => {
+    const page = new Y.Doc();
+    const { doc: room } = makePeer(true);
+    room.clientID = page.clientID;
+    const values = { nothing: [undefined, null], one: [1, 1n], zero: [0, -0] } as const;
+    for (const [what, [mine, theirs]] of Object.entries(values)) {
+      page.getMap("map").set(what, mine);
+      room.getMap("map").set(what, theirs);
+    }
+    expect(findConflict(room, readContents(Y.encodeStateAsUpdate(page)))).toBeNull();
+  });
 });
 
 describe("question", () => {
@@ -237,6 +253,10 @@ describe("question", () => {
     expect(answerOf(room, all).byteLength).toBeGreaterThan(20 * 15);
     const none = Y.encodeStateVector(new Y.Doc());
     expect(questionFor(room, readClaims(room, none))).toEqual(all);
+    // Nothing is remembered of ids that nobody has here.
+    const stranger = new Y.Doc();
+    stranger.getText("text").insert(0, "written elsewhere");
+    expect(readClaims(room, Y.encodeStateVector(stranger)).size).toBe(0);
   });
 
   test("[S21] of large values the last one is asked for, and no more than 256 kB in all", () => {
@@ -245,18 +265,34 @@ describe("question", () => {
       room.clientID = writer;
       room.getArray("list").push([{ large: ["x".repeat(20_000)] }, { large: ["x".repeat(20_000)] }]);
     }
-    const { byteLength } = answerOf(room, Y.encodeStateVector(room));
+    const everything = Y.encodeStateVector(room);
+    const { byteLength } = answerOf(room, everything);
     expect(byteLength).toBeGreaterThan(220_000);
     expect(byteLength).toBeLessThan(270_000);
+    // What people write comes before it, whatever its id.
+    for (const writer of [0, 100]) {
+      room.clientID = writer;
+      room.getText("text").insert(0, "words");
+    }
+    const asked = Y.decodeStateVector(questionFor(room, readClaims(room, Y.encodeStateVector(room))));
+    expect([asked.get(0), asked.get(100)]).toEqual([0, 0]);
   });
 
-  test("[S21] what is deleted at the end does not hide what is not", () => {
+  test("[S21] of values that are each an element of their own no more are asked for than make a kB", () => {
+    const { doc: room } = makePeer(true);
+    for (let i = 0; i < 8; i++) room.getMap("map").set(`key-${i}`, "x".repeat(2000));
+    expect(answerOf(room, Y.encodeStateVector(room)).byteLength).toBeLessThan(4000);
+  });
+
+  test.each(["text", "text and types"])("[S21] %s deleted at the end hides nothing that is not", (what) => {
     const { doc: room } = makePeer(true);
     const body = room.getText("text");
     body.insert(0, "before, forged and hidden");
     body.delete(15, 10);
-    room.getMap("map").set("gone", new Y.Map([["inner", 1]]));
-    room.getMap("map").delete("gone");
+    if (what !== "text") {
+      room.getMap("map").set("gone", new Y.Map([["inner", 1]]));
+      room.getMap("map").delete("gone");
+    }
     const page = new Y.Doc();
     page.clientID = room.clientID;
     page.getText("text").insert(0, "before, mine, and much more than that");

@@ -3,6 +3,7 @@ import type { Extension } from "@hocuspocus/server";
 import { MessageType } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
 import { expect, onTestFinished, test } from "vitest";
+import { messageYjsSyncStep1 } from "y-protocols/sync";
 import * as Y from "yjs";
 import { MAX_REMEMBERED, Revocations } from "../../auth/revocations.ts";
 import { rightsTiming } from "../../auth/rights-timing.ts";
@@ -224,6 +225,19 @@ test("[S20] edits declined for want of a right are acknowledged once they are ta
     await client.caughtUp();
     expect(client.acksTo(room)).toBe(acks);
   }
+});
+
+test("[A6] what somebody brought who might only read is asked for again, and acknowledged, once they may write", async () => {
+  const server = await start();
+  const client = await attackerIn(server, sign({ rooms: { [room]: "read" } }));
+  const written = edit("written offline");
+  client.state(room, written);
+  await client.received(room, MessageType.SyncStatus);
+  client.messages.length = 0;
+  client.login(room, { token: sign(), version: null });
+  expect((await client.received(room, MessageType.Sync))[0]).toBe(messageYjsSyncStep1);
+  client.state(room, written);
+  await until("the ack of its first sync", () => client.acksTo(room) === 1);
 });
 
 test("[A3] an admission until a time in the past is the backend's trouble: let in, the client would be out again at once", async () => {

@@ -61,7 +61,6 @@ test("[W3] a token that arrives when its connection has gone is not used for the
 async function openRoom(url: string, token: () => Promise<string>) {
   const listeners = new Map<string, () => void>();
   vi.stubGlobal("addEventListener", (event: string, listener: () => void) => listeners.set(event, listener));
-  vi.stubGlobal("removeEventListener", (event: string) => listeners.delete(event));
   const module: string = new URL("../../examples/frontend/src/collab/room.ts", import.meta.url).href;
   const { Room } = (await import(module)) as { Room: new (options: object) => Room };
   const room = new Room({ url, room: "room", userId: "ana", token });

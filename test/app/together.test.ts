@@ -86,6 +86,9 @@ test("[W2] a task that is deleted by somebody while it is dragged is gone when i
   await glide(ana, ana.page.getByRole("button", { name: "Move First" }));
   await ana.page.mouse.up();
   await until("for Ana as for Ben", async () => (await ana.titles()).join() === "First,Second,After");
+  // As long as the hand is closed, dnd-kit takes the cursor out of every field.
+  const hand = () => ana.page.evaluate("getComputedStyle(document.body).cursor");
+  await until("the hand to open", async () => (await hand()) !== "grabbing");
   await ana.add("Last");
   await ben.task("Last").waitFor();
   expect(ana.complaints).toEqual([]);
@@ -103,6 +106,17 @@ test("[W2] who is here is seen, with what they edit and where their cursor stand
   await ben.page.close();
   await here.getByText("Ben").waitFor({ state: "detached" });
   await ana.task("Write the announcement").getByText("Ben is editing").waitFor({ state: "detached" });
+});
+
+test("[W2] who comes back to a page that the browser has kept is seen again", async () => {
+  const app = await startApp();
+  const [ana, ben] = [await app.person("Ana"), await app.person("Ben")];
+  const here = ana.page.getByRole("list", { name: "Also here" });
+  await here.getByText("Ben").waitFor();
+  await ben.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+  await here.getByText("Ben").waitFor({ state: "detached" });
+  await ben.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+  await here.getByText("Ben").waitFor();
 });
 
 test("[W2] a title stays one line, whatever is pasted into it", async () => {

@@ -58,7 +58,9 @@ export class Room {
   #hasContent = false;
   /** Until an edit could not be written. */
   #copyIsComplete = true;
-  #isClosed = false;
+  /** What the others were shown of this page when it was left. */
+  #shown: Record<string, unknown> | null = null;
+  readonly #closed = new AbortController();
   #tokenRetry: ReturnType<typeof setTimeout> | undefined;
   #state: RoomState = {
     status: { kind: "connecting" },
@@ -72,6 +74,13 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     this.#socket = new DirectSocket({ url: options.url, autoConnect: false });
+    const { signal } = this.#closed;
+    // Before the provider, which says goodbye then. A page that the browser has kept, for its back button, is not loaded again and would stay unseen.
+    addEventListener("pagehide", this.#remember, { signal });
+    addEventListener("pageshow", this.#showAgain, { signal });
+    // A browser's word about the network is a hint: without one, a server on this machine can still be reached.
+    addEventListener("offline", this.#probe, { signal });
+    addEventListener("online", this.#probe, { signal });
     this.provider = new HocuspocusProvider({
       websocketProvider: this.#socket,
       name: options.room,
@@ -115,10 +124,8 @@ export class Room {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#closed.abort();
     clearTimeout(this.#tokenRetry);
-    removeEventListener("offline", this.#probe);
-    removeEventListener("online", this.#probe);
     this.provider.destroy();
     this.#socket.destroy();
     void this.#copy?.close();
@@ -128,7 +135,7 @@ export class Room {
   async #open(): Promise<void> {
     const { userId: user, room } = this.#options;
     const copy = await LocalCopy.open({ user, room, document: this.document });
-    if (this.#isClosed) {
+    if (this.#closed.signal.aborted) {
       await copy?.close();
       return;
     }
@@ -168,10 +175,15 @@ export class Room {
     });
     provider.on("status", () => this.#publish());
     provider.on("awarenessChange", () => this.#publish());
-    // A browser's word about the network is a hint: without one, a server on this machine can still be reached.
-    addEventListener("offline", this.#probe);
-    addEventListener("online", this.#probe);
   }
+
+  readonly #remember = (): void => {
+    this.#shown = this.awareness.getLocalState();
+  };
+
+  readonly #showAgain = (): void => {
+    if (this.#shown) this.awareness.setLocalState(this.#shown);
+  };
 
   readonly #probe = (): void => {
     if (!this.#refusal && this.provider.isAttached) this.#socket.probe();
@@ -216,7 +228,7 @@ export class Room {
     let refusal = refusalFor(reason);
     // "Signed out everywhere" and "removed from this board" look the same from here; the backend knows which it was.
     if (reason === "access-revoked" && !(await this.#hasSession())) refusal = refusalFor("token-invalid");
-    if (!this.#isClosed) this.#end(refusal);
+    if (!this.#closed.signal.aborted) this.#end(refusal);
   }
 
   async #hasSession(): Promise<boolean> {
@@ -259,7 +271,7 @@ export class Room {
   }
 
   #publish(): void {
-    if (this.#isClosed) return;
+    if (this.#closed.signal.aborted) return;
     const hasCopy = this.#copy !== null && this.#copyIsComplete;
     const unsavedKept = hasCopy ? this.#edits.unsavedKept : 0;
     const status = savedStatus({

@@ -40,9 +40,12 @@ export class Revocations {
       this.#remember(key, { moment, reason: closeReasons.kicked });
       return;
     }
-    const reason = order.kind === "revoke" ? closeReasons.accessRevoked : null;
-    this.#remember(userKey(order.user), { moment, reason });
-    if (order.kind === "revoke") this.tokens.revoke(order.user, order.before);
+    if (order.kind === "recheck") {
+      this.#remember(recheckKey(order.user), { moment, reason: null });
+      return;
+    }
+    this.#remember(userKey(order.user), { moment, reason: closeReasons.accessRevoked });
+    this.tokens.revoke(order.user, order.before);
   }
 
   now(): Moment {
@@ -57,12 +60,14 @@ export class Revocations {
     moment: Moment,
     { user, room }: { readonly user: string; readonly room: string },
   ): CloseReason | "ask-again" | null {
-    const newest = [userKey(user), roomKey(room), memberKey(room, user)]
+    const entries = [userKey(user), roomKey(room), memberKey(room, user), recheckKey(user)]
       .flatMap((key) => this.#entries.get(key) ?? [])
       .filter((entry) => entry.moment > moment)
-      .toSorted((a, b) => b.moment - a.moment)[0];
-    if (newest) return newest.reason ?? "ask-again";
-    return moment < this.#forgottenUntil ? "ask-again" : null;
+      .toSorted((a, b) => b.moment - a.moment);
+    // Whoever was to go is gone, whatever was to be asked about afterwards: so are those who were inside.
+    const reason = entries.find((entry) => entry.reason !== null)?.reason;
+    if (reason) return reason;
+    return entries.length > 0 || moment < this.#forgottenUntil ? "ask-again" : null;
   }
 
   #remember(key: string, entry: Entry): void {
@@ -77,5 +82,6 @@ export class Revocations {
 }
 
 const userKey = (user: string): string => `user\0${user}`;
+const recheckKey = (user: string): string => `recheck\0${user}`;
 const roomKey = (room: string): string => `room\0${room}`;
 const memberKey = (room: string, user: string): string => `member\0${room}\0${user}`;

@@ -4,11 +4,9 @@ import type { AddressInfo } from "node:net";
 import type { Config } from "../lib/config.ts";
 import { boundPlainConnections } from "./plain-connections.ts";
 
-/** For the head of a request, from the first byte or from the opening of the connection. A slow network takes a second. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** For the whole of it. No request of ours has a body. */
+/** For a whole request, from its first byte or from the opening of the connection. A slow network takes a second, and none of ours has a body. */
 const REQUEST_TIMEOUT_MS = 15_000;
-/** How often the two are looked at: a connection may outlive them by so much. */
+/** How often that is looked at: a connection may outlive it by so much. */
 const CHECK_INTERVAL_MS = 2000;
 /** Tokens travel in messages, not in headers; what is left are cookies of the same site and what proxies add. */
 const MAX_HEADER_BYTES = 16_384;
@@ -16,7 +14,6 @@ const MAX_HEADER_BYTES = 16_384;
 export function createHttpServer(listener: RequestListener): Server {
   const httpServer = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       maxHeaderSize: MAX_HEADER_BYTES,

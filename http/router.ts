@@ -88,5 +88,5 @@ function send(response: ServerResponse, { status, body, headers }: Answer): void
     "X-Content-Type-Options": "nosniff",
     ...headers,
   });
-  response.end(response.req.method === "HEAD" ? undefined : text);
+  response.end(text);
 }

@@ -39,7 +39,7 @@ test(
       "",
       "GET /healthz HT",
       "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ",
-      "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n",
+      "POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
       "GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
     ];
     const server = await startProcess();
@@ -50,7 +50,7 @@ test(
         Array.from({ length: 20 }, async () => {
           const dialled = await dial(server.url);
           dialled.socket.write(beginning);
-          return dialled;
+          return { ...dialled, isDripping: beginning.includes("Host: x") };
         }),
       ),
     );
@@ -58,6 +58,7 @@ test(
     await until(
       "all cut off",
       async () => {
+        for (const { socket, isDripping } of loris) if (isDripping) socket.write("a");
         bystander.tasks.set("edit", edits++);
         await bystander.saved();
         expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
@@ -98,15 +99,15 @@ test(
 );
 
 describe("connections that are no WebSockets, as the server hears of them", () => {
-  /** Connects from an address, and says whether the connection is still there. */
-  function bounded(): (remoteAddress: string) => () => boolean {
+  /** Connects from an address, says whether the connection is still there, and closes it. */
+  function bounded(): (remoteAddress: string) => { (): boolean; readonly close: () => void } {
     const httpServer = new EventEmitter();
     boundPlainConnections(httpServer as Server);
     return (remoteAddress) => {
       let isThere = true;
       const socket = Object.assign(new EventEmitter(), { remoteAddress, destroy: () => (isThere = false) });
       httpServer.emit("connection", socket);
-      return () => isThere;
+      return Object.assign(() => isThere, { close: () => void socket.emit("close") });
     };
   }
 
@@ -121,6 +122,17 @@ describe("connections that are no WebSockets, as the server hears of them", () =
     now.mockReturnValue(3000);
     arrive("192.0.2.1");
     expect(crowd.filter((isThere) => isThere())).toHaveLength(498);
+  });
+
+  test("[H9] those that are closed do not count", () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(1000);
+    onTestFinished(() => now.mockRestore());
+    const arrive = bounded();
+    const keptAlive = arrive("192.0.2.1");
+    for (let i = 0; i < 1000; i++) arrive("192.0.2.1").close();
+    now.mockReturnValue(4000);
+    arrive("192.0.2.1");
+    expect(keptAlive()).toBe(true);
   });
 
   test("[H9] whoever has all addresses of a network counts as one", () => {

@@ -11,7 +11,7 @@ import type { Rights } from "./rights.ts";
 import { CLOCK_TOLERANCE_SECONDS } from "./token-verifier.ts";
 
 export interface ExpiryOptions {
-  readonly rights: Rights;
+  readonly rights: Iterable<Right> & Pick<Rights, "putOut">;
   /** How long before the end a fresh token is asked for, ms. */
   readonly leadMs: number;
   /** Whether a fresh token of this member has come and could not be checked so far. */

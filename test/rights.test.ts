@@ -6,8 +6,11 @@ import { text } from "node:stream/consumers";
 import type { Extension } from "@hocuspocus/server";
 import jwt from "jsonwebtoken";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Expiry } from "../auth/expiry.ts";
+import type { Right } from "../auth/right.ts";
 import { rightsTiming } from "../auth/rights-timing.ts";
 import type { Identity } from "../lib/identity.ts";
+import type { Member } from "../members/member.ts";
 import { jwtSecret, startBackend, webhookSecret, type Backend } from "./support/backend.ts";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -156,6 +159,27 @@ test("[A10] a provider that answers with the token that it had cached is asked a
   expect([questions, notice(client)]).toEqual([3, nothing]);
 });
 
+test("[A10] those whose rights end in one moment are asked for fresh tokens over half of the last minute", () => {
+  const end = 1_000_000;
+  const asked = new Set<number>();
+  const rights = [0, 0.5, 0.9].map((phase): Right => {
+    const member = { requestToken: () => void asked.add(phase) } as unknown as Member;
+    const attempt = { token: "", room, ip: "", origin: null, userAgent: null, socketId: "" };
+    const identity: Identity = { user: { id: "ana", name: "Ana" }, access: "write", expiresAt: end / 1000 };
+    return { attempt, identity, confirmedAt: 0, members: [member], phase };
+  });
+  const expiry = new Expiry({
+    rights: Object.assign(rights, { putOut: () => {} }),
+    leadMs: rightsTiming.leadMs,
+    awaitsAnswer: () => false,
+  });
+  const askedAt = (secondsBefore: number): number => {
+    expiry.sweep(end - secondsBefore * 1000);
+    return asked.size;
+  };
+  expect([61, 60, 46, 45, 34, 33].map(askedAt)).toEqual([0, 1, 1, 2, 2, 3]);
+});
+
 test("[A10] a client that has no fresh token when it comes back is refused for good", async () => {
   const server = await startComposition({ JWT_SECRET: jwtSecret }, [], { timing });
   const client = await connect({ url: server.url, name: room, token: signForAnHour() }).synced();
@@ -207,23 +231,30 @@ test("[A11] a fresh token may say another access, which holds at once and is tol
 test("[A11] the `context` of a team's hooks follows each change", async () => {
   const seen: string[] = [];
   const watching: Extension<Identity> = {
-    async beforeHandleMessage({ context, connection }) {
+    async beforeHandleMessage({ context: { access, expiresAt }, context, connection }) {
       expect(context).toBe(connection.context);
-      if (seen.at(-1) !== context.access) seen.push(context.access);
+      const now = `${access} ${expiresAt === undefined ? "for good" : "for a time"}`;
+      if (seen.at(-1) !== now) seen.push(now);
     },
   };
   const server = await startComposition({ JWT_SECRET: jwtSecret }, [watching], { timing });
-  let access = "read";
-  const token = (): string => jwt.sign({ sub: "ana", rooms: { [room]: access }, jti: access }, jwtSecret);
+  const claims = [
+    { rooms: { [room]: "read" }, exp: Math.floor(Date.now() / 1000) + 3600 },
+    { rooms: { [room]: "write" } },
+    { rooms: { [room]: "read" } },
+  ];
+  let current = claims[0];
+  const token = (): string => jwt.sign({ sub: "ana", ...current }, jwtSecret);
   const client = await connect({ url: server.url, name: room, token }).synced();
-  for (access of ["write", "read"]) {
+  for (current of claims.slice(1)) {
+    const before = seen.length;
     await client.provider.sendToken();
-    await until(`to ${access}`, () => {
+    await until("the change", () => {
       client.provider.sendStateless("");
-      return seen.at(-1) === access;
+      return seen.length > before;
     });
   }
-  expect(seen).toEqual(["read", "write", "read"]);
+  expect(seen).toEqual(["read for a time", "write for good", "read for good"]);
   expect([server.guard.failures, notice(client)]).toEqual([0, nothing]);
 });
 

@@ -7,6 +7,7 @@ import { connect, type Client } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
 import { namedUsers, tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { callApi } from "../support/room-api.ts";
 import { storeText } from "../support/stored-room.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
 import { until } from "../support/until.ts";
@@ -218,6 +219,10 @@ test(
         expect(await trudy.fill(3)).not.toBe(null);
         await until("the empty room gone", () => !server.rooms.documents.has("large"));
         expect(server.log.events("memory")[0]?.["memory"]).toBe("short");
+        expect(await callApi(server.url, "GET /readyz")).toMatchObject({
+          status: 200,
+          body: { ready: true, parts: { memory: expect.stringMatching(/^degraded: /) } },
+        });
         await fillUp();
         expect(await new Filler("victor", server.url).fill(3)).not.toBe(null);
         expect(lastSaid()).toBe("short");

@@ -209,24 +209,61 @@ test("[A5] of many addresses 2,000 wait in all; beyond, the longest line gives w
   expect(backend.questions).toHaveLength(AT_ONCE);
 });
 
-test("[A15] an ordered re-check does not rely on a refusal from before the order", async () => {
+/** Inside, and asked about by an order that is followed by another before the backend's answer, `rounds` times. */
+async function orderedAgain(
+  rounds: number,
+  status: number,
+): Promise<{ ana: RawClient; backend: ScriptedBackend; outcomes: () => Promise<unknown[]> }> {
   const { backend, server } = await start();
   const ana = await from(server, "192.0.2.1");
   ana.login("room", { token: "ana" });
   (await next(backend.questions, "the question")).answer(200);
   await ana.received("room", MessageType.Auth);
   const recheck = (): ReturnType<typeof callApi> => callApi(server.url, "POST /api/users/ana/recheck");
-  const first = recheck();
-  const question = await next(backend.questions, "the first order's question");
+  const orders = [recheck()];
+  for (let round = 0; round < rounds; round++) {
+    const question = await next(backend.questions, "a question of the order's");
+    orders.push(recheck());
+    // A barrier: what came over HTTP before is handled.
+    for (let i = 0; i < 3; i++) await callApi(server.url, "GET /api/rooms/room/presence");
+    question.answer(status);
+  }
+  return { ana, backend, outcomes: async () => (await Promise.all(orders)).map(({ body }) => body) };
+}
+
+test("[A15] an ordered re-check does not rely on a refusal from before the order", async () => {
   // The backend has looked, and the right is given back before its answer is here.
-  const second = recheck();
-  // A barrier: what came over HTTP before is handled.
-  for (let i = 0; i < 3; i++) await callApi(server.url, "GET /api/rooms/room/presence");
-  question.answer(403);
+  const { ana, backend, outcomes } = await orderedAgain(1, 403);
   (await next(backend.questions, "another question")).answer(200);
-  for (const { body } of [await first, await second])
-    expect(body).toMatchObject({ connections: 1, putOut: 0, unanswered: 0 });
+  for (const outcome of await outcomes())
+    expect(outcome).toMatchObject({ connections: 1, putOut: 0, unanswered: 0 });
   expect(ana.close).toBeNull();
+});
+
+test("[A15] a backend that refuses somebody inside three times means it, whatever it orders meanwhile", async () => {
+  const { ana, backend } = await orderedAgain(3, 403);
+  await ana.refused("room", "access-revoked");
+  expect(backend.questions).toEqual([]);
+});
+
+test("[A15] no answer is no refusal: it is not asked for again because of an order", async () => {
+  const { ana, backend, outcomes } = await orderedAgain(1, 500);
+  for (const outcome of await outcomes()) expect(outcome).toMatchObject({ connections: 1, unanswered: 1 });
+  expect([ana.close, backend.questions]).toEqual([null, []]);
+});
+
+test("[A15] a login that was still in line when the order came is asked about once", async () => {
+  const { backend, server } = await start();
+  const attacker = await from(server, "192.0.2.1");
+  await logIn(attacker, AT_ONCE);
+  await asked(backend, AT_ONCE);
+  const ana = await from(server, "192.0.2.2");
+  ana.login("room", { token: "ana" });
+  await ana.caughtUp();
+  await callApi(server.url, "POST /api/users/ana/revoke");
+  for (const { answer } of backend.questions.splice(0)) answer(401);
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
 });
 
 test("[A13] an ordered re-check of a user in many rooms asks no more than 16 questions at once", async () => {
@@ -244,6 +281,66 @@ test("[A13] an ordered re-check of a user in many rooms asks no more than 16 que
     backend.questions.shift()?.answer(200);
   }
   expect([(await order).body["connections"], most]).toEqual([40, 16]);
+});
+
+test("[A6] of what the backend says one time after the other the last holds", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  const [member] = server.rooms.documents.get("room")?.getConnections() ?? [];
+  for (const access of ["read", "write", "read"] as const) {
+    const order = callApi(server.url, "POST /api/users/ana/recheck");
+    (await next(backend.questions, "the re-check")).answer(200, { access });
+    await order;
+    expect([member?.readOnly, member?.context.access]).toEqual([access === "read", access]);
+  }
+});
+
+test("[A11] a token that is too long is not kept until the backend has answered about the one before", async () => {
+  const { backend, server } = await start();
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  ana.login("room", { token: "ana fresh", version: null });
+  await next(backend.questions, "the question about it");
+  ana.login("room", { token: "x".repeat(20_000), version: null });
+  await ana.refused("room", "token-invalid");
+});
+
+test.for([200, 401])(
+  "[A11] who leaves while the backend looks at their fresh token, and answers %i, leaves no right behind, and nobody is put out",
+  async (status) => {
+    const { backend, server } = await start();
+    const ana = await from(server, "192.0.2.1");
+    ana.login("room", { token: "ana" });
+    (await next(backend.questions, "the question")).answer(200);
+    await ana.received("room", MessageType.Auth);
+    ana.login("room", { token: "ana fresh", version: null });
+    const question = await next(backend.questions, "the question about it");
+    ana.socket.terminate();
+    await until("gone", () => server.usage().addresses === 0);
+    question.answer(status);
+    // A barrier: the answer is here.
+    for (let i = 0; i < 3; i++) await callApi(server.url, "GET /api/rooms/room/presence");
+    const rechecked = await callApi(server.url, "POST /api/users/ana/recheck");
+    expect([rechecked.body["connections"], server.log.events("put-out")]).toEqual([0, []]);
+  },
+);
+
+test("[A12] whose right runs out while the backend does not answer about their fresh token is sent away for now (4502)", async () => {
+  const { backend, server } = await start({}, { sweepMs: 20 });
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  // Two seconds from now, with those for clocks that differ.
+  const expiresAt = Date.now() / 1000 - 3;
+  (await next(backend.questions, "the question")).answer(200, { expiresAt });
+  await ana.received("room", MessageType.Auth);
+  ana.login("room", { token: "ana fresh", version: null });
+  await next(backend.questions, "the question about it");
+  expect(await ana.closed()).toEqual({ code: 4502, reason: "auth-unavailable" });
 });
 
 test("[A12] a stranger's question that fails again and again puts nobody out about whom the backend would answer", async () => {

@@ -65,6 +65,8 @@ const FROM_STORE_AND_ELSEWHERE: LocalTransactionOrigin = { ...FROM_STORE };
 interface Growth {
   rows: number;
   bytes: number;
+  /** It is enough, and is merged once all of it is in the store. */
+  isDue?: boolean;
 }
 
 export interface Persistence extends Extension<Identity> {
@@ -192,7 +194,10 @@ export function persistence({
     growths.set(room, growth);
     growth.rows++;
     growth.bytes += update.byteLength;
-    if (growth.rows >= COMPACT_AFTER_ROWS || growth.bytes >= compactAfterBytes) void compact(room);
+    if (growth.isDue || (growth.rows < COMPACT_AFTER_ROWS && growth.bytes < compactAfterBytes)) return;
+    growth.isDue = true;
+    // Not before: what has made it grow at one stroke would be missed, and its growth forgotten.
+    journal.whenSaved(room, { saved: () => void compact(room) });
   };
 
   return {

@@ -2,6 +2,7 @@
 import { MessageType, type Extension } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
 import { expect, test } from "vitest";
+import * as Y from "yjs";
 import type { Identity } from "../lib/identity.ts";
 import { startComposition } from "./support/composition.ts";
 import { RawClient } from "./support/raw-client.ts";
@@ -50,17 +51,45 @@ test("[F4] a client's last edits come before its onDisconnect, and everything in
   expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("ab");
 });
 
-test("[F4] a client that sends faster than the hooks take is closed, and what waited is given up", async () => {
-  const { open, calls, extension } = slowHook();
-  const server = await startComposition({}, [extension]);
-  const client = await new RawClient(server.url).opened();
-  client.login("room");
-  await until("inside", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
-  for (const update of typed("x".repeat(1001))) client.update("room", update);
-  expect(await client.closed()).toMatchObject({ code: 4205 });
+/** Of a megabyte each. */
+const large = Array.from({ length: 18 }, () => {
+  const doc = new Y.Doc();
+  doc.getText("text").insert(0, "x".repeat(1_000_000));
+  return Y.encodeStateAsUpdate(doc);
+});
+
+test.each([
+  ["more", typed("x".repeat(1001))],
+  ["larger things", large],
+])(
+  "[F4] a client that sends %s than the hooks take is closed, and what waited is given up",
+  async (_, updates) => {
+    const { open, calls, extension } = slowHook();
+    const server = await startComposition({}, [extension]);
+    const client = await new RawClient(server.url).opened();
+    client.login("room");
+    await until("inside", () => server.rooms.documents.get("room")?.getConnectionsCount() === 1);
+    for (const update of updates) client.update("room", update);
+    expect(await client.closed()).toMatchObject({ code: 4205 });
+    open();
+    await until("disconnect", () => calls.includes("disconnect"));
+    expect(client.acksTo("room")).toBe(0);
+    // The first one may have been under way.
+    const changes = calls.filter((call) => call === "change");
+    expect(changes.length).toBeLessThanOrEqual(1);
+  },
+);
+
+test("[F4] what the hooks are done with does not count any more", async () => {
+  const { open, extension } = slowHook();
   open();
-  await until("disconnect", () => calls.includes("disconnect"));
-  expect(client.acksTo("room")).toBe(0);
-  // The first one may have been under way.
-  expect(server.rooms.documents.get("room")?.getText("text").length).toBeLessThanOrEqual(1);
+  const server = await startComposition({}, [extension]);
+  const client = await new RawClient(server.url).inside("room");
+  const known = large[0] as Uint8Array;
+  const small = typed("x".repeat(60));
+  for (let round = 1; round <= large.length; round++) {
+    for (const update of [known, ...small]) client.update("room", update);
+    await until("all taken", () => client.acksTo("room") === round * (small.length + 1));
+  }
+  expect(client.close).toBeNull();
 });

@@ -163,11 +163,13 @@ test("[U4] a document that is open only by a direct connection stays, and unload
 });
 
 test("[U4] what is still worked on when its author has gone is applied to the live document", async () => {
+  const disk = Promise.withResolvers<void>();
   const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
     {
       async beforeHandleMessage({ update, document }) {
         if (!Buffer.from(update).includes("second")) return;
         await until("the author gone", () => document.connections.size === 0);
+        disk.resolve();
         // Saved, and so no longer held for it.
         await until(
           "the first one saved",
@@ -176,6 +178,8 @@ test("[U4] what is still worked on when its author has gone is applied to the li
       },
     },
   ]);
+  const append = server.store.append.bind(server.store);
+  server.store.append = (entries) => disk.promise.then(() => append(entries));
   const client = await new RawClient(server.url).opened();
   client.login("room");
   // Told that it may come in, it is not in yet: what it had sent by then and then left would be nobody's.
@@ -227,4 +231,15 @@ test("[U4] a visit that ends while a team's hook still welcomes it holds nothing
   const next = await connect({ url: server.url, name: "room" }).synced();
   next.leave();
   await until("unloaded again", () => server.rooms.documents.size === 0);
+});
+
+test("[U4] a room that is opened again while a team's hook still takes leave of it goes again", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [
+    { afterUnloadDocument: () => new Promise(() => {}) },
+  ]);
+  for (let visit = 1; visit <= 2; visit++) {
+    (await connect({ url: server.url, name: "room" }).synced()).leave();
+    await until("unloaded", () => server.log.events("room-unloaded").length === visit);
+  }
+  expect(server.rooms.documents.size).toBe(0);
 });

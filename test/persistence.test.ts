@@ -7,6 +7,7 @@ import { lockStore } from "./support/locked-store.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { startProcess } from "./support/server-process.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
+import { typed } from "./support/updates.ts";
 import { until } from "./support/until.ts";
 
 /** Another program at the file, as a backup or an operator's shell would be. */
@@ -182,6 +183,29 @@ test("[S5] a room that grows is merged while people are in it", async () => {
   expect(writer.closes).toEqual([]);
 });
 
+test("[S5] so is one that grows at one stroke", async () => {
+  const server = await startComposition();
+  const writer = await connect({ url: server.url, name: "room" }).synced();
+  writer.text.insert(0, "x".repeat(5_000_000));
+  await writer.saved();
+  await until("merged", () => server.log.events("compacted").length > 0);
+  expect((await server.store.load("room")).updates).toEqual([]);
+});
+
+test("[S5] so is one that grows by thousands of small edits, once", async () => {
+  const server = await startComposition({ MAX_MESSAGES_PER_SECOND: "10000" });
+  const client = await new RawClient(server.url).inside("room");
+  const edits = typed("x".repeat(5001));
+  for (const edit of edits) client.update("room", edit);
+  await until("all saved", () => client.acksTo("room") === edits.length);
+  await until("merged", () => server.log.events("compacted").length > 0);
+  // One more, and a barrier behind what it may have brought about.
+  client.update("room", typed("y")[0] as Uint8Array);
+  await until("saved", () => client.acksTo("room") === edits.length + 1);
+  await server.store.compact("another");
+  expect(server.log.events("compacted")).toHaveLength(1);
+});
+
 test("[S8] the storage worker ends in the middle of work: nobody is disconnected and nothing is lost", async () => {
   const { url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url });
@@ -213,4 +237,18 @@ test("[S9] a journal row carries its author from the connection's identity", asy
   };
   expect(row.author).toBe(joined.user);
   expect(Math.abs(Date.now() - row.at)).toBeLessThan(60_000);
+});
+
+test("[S9] an edit of somebody whose identity an extension has lost is saved without it", async () => {
+  const { path, url } = tempDatabase();
+  const server = await startComposition({ DATABASE_URL: url }, [
+    { connected: async ({ context }) => void Reflect.deleteProperty(context, "user") },
+  ]);
+  const direct = await server.rooms.openDirectConnection("room");
+  await direct.transact((document) => document.getText("text").insert(0, "ab"));
+  const writer = await connect({ url: server.url, name: "room" }).synced();
+  writer.text.delete(0, 1);
+  await writer.saved();
+  expect(otherProgram(path).prepare("SELECT author FROM journal").pluck().all()).toEqual(["", ""]);
+  await direct.disconnect();
 });

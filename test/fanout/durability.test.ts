@@ -208,6 +208,16 @@ describeWithRedis("durability across instances", (redis) => {
     expect(await keptBy(server)).toBeGreaterThan(0);
   });
 
+  test("[I5] what nobody has built on is not lost either: it is saved as soon as its instance is known to be dead", async () => {
+    const { one, two, ana, release, databaseUrl } = await uncommitted();
+    ana.leave();
+    await one.ended("SIGKILL");
+    release();
+    await two.logged("dead", ({ event, is }) => event === "instance" && is === "silent");
+    // Sooner than what is old is saved anyway.
+    await stored(databaseUrl, "a", 2500);
+  });
+
   test("[I5] what an instance has written that ends together with Redis is saved by the others", async () => {
     const { one, two, ana, release, databaseUrl } = await uncommitted();
     ana.leave();

@@ -81,3 +81,15 @@ test("[S8] a store that cannot be opened rejects with the reason, and opens once
   rmSync(inTheWay);
   await expect(store.check()).resolves.toBeUndefined();
 });
+
+test("[S7] of a batch in which something cannot be written nothing is", async () => {
+  const { path } = tempDatabase();
+  const store = openSqliteStore(path);
+  onTestFinished(() => store.close());
+  const writer = new Writer();
+  const [first, second] = [writer.insert("room", "a"), writer.insert("room", "b")];
+  await expect(store.append([first, { ...second, author: null as never }])).rejects.toThrow("NOT NULL");
+  expect((await store.load("room")).updates).toEqual([]);
+  await store.append([first, second]);
+  expect(textOf(await store.load("room"))).toBe("ab");
+});

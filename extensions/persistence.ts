@@ -26,6 +26,7 @@ import type { RoomMemory } from "../limits/room-memory.ts";
 import type { Journal } from "../storage/journal.ts";
 import { StoreMoved, type Compaction, type Store, type UnreadableRow } from "../storage/store.ts";
 import type { ThreadedStore } from "../storage/threaded-store.ts";
+import { hasPending } from "../sync/pending.ts";
 
 export interface PersistenceOptions {
   readonly store: Store & Pick<ThreadedStore, "loadSince">;
@@ -260,14 +261,13 @@ export function persistence({
       let hasChanged = false;
       const onUpdate = (): void => void (hasChanged = true);
       document.on("update", onUpdate);
-      const { pendingStructs, pendingDs } = document.store;
-      const isAlone = pendingStructs === null && pendingDs === null;
+      const isMixed = hasPending(document);
       document.transact(
         () => {
           if (snapshot) Y.applyUpdate(document, snapshot);
           for (const update of updates) Y.applyUpdate(document, update);
         },
-        isAlone ? FROM_STORE : FROM_STORE_AND_ELSEWHERE,
+        isMixed ? FROM_STORE_AND_ELSEWHERE : FROM_STORE,
       );
       document.off("update", onUpdate);
       return hasChanged;

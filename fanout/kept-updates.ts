@@ -41,7 +41,7 @@ export class KeptUpdates {
 
   /** Whether another instance journals what came with this origin; it is then kept here, unless it is committed already. */
   keeps(room: string, update: Uint8Array, origin: unknown): boolean {
-    if (!isPeerOrigin(origin) || !this.#options.saves(origin.instance)) return false;
+    if (!isPeerOrigin(origin) || origin.isMixed || !this.#options.saves(origin.instance)) return false;
     if (isAmong(this.#committed.get(origin.instance), origin)) return true;
     if (this.#bytes + update.byteLength > MAX_KEPT_BYTES) return false;
     this.#bytes += update.byteLength;

@@ -5,10 +5,12 @@ export interface PeerOrigin extends RedisTransactionOrigin {
   readonly instance: string;
   /** Of an edit: it and all that it needs are committed when its instance has committed so many (`JournalProgress`). Where it is not known: undefined. */
   readonly number?: number | undefined;
+  /** What has waited in the document for it, and may be of anybody, comes into it in the same step. */
+  readonly isMixed?: boolean | undefined;
 }
 
-export function peerOrigin(instance: string, number?: number): PeerOrigin {
-  return { source: "redis", instance, number };
+export function peerOrigin(instance: string, edit: Pick<PeerOrigin, "number" | "isMixed"> = {}): PeerOrigin {
+  return { source: "redis", instance, ...edit };
 }
 
 /** The instance that an edit or a presence state came from; null where it was made here. */

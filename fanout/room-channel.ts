@@ -13,6 +13,7 @@ import * as Y from "yjs";
 import type { JournalProgress } from "../storage/journal.ts";
 import { applyUpdate } from "../sync/application.ts";
 import { nestsTooDeeply } from "../sync/nesting.ts";
+import { hasPending } from "../sync/pending.ts";
 import { readContents } from "../sync/update-contents.ts";
 import { isOurs } from "./envelope.ts";
 import { peerOf, peerOrigin } from "./peer-origin.ts";
@@ -289,13 +290,8 @@ export class RoomChannel {
     // Read before it is applied: one that is cut off would be applied as far as it goes.
     if (nestsTooDeeply(document, readContents(update))) throw new Error("Shared types nested too deeply");
     const before = document.store.pendingStructs;
-    // What has waited for it, and may be of anybody, comes into the document with it.
-    const isAlone = before === null && document.store.pendingDs === null;
-    const { failure, isBroken } = applyUpdate(
-      document,
-      update,
-      peerOrigin(from, isAlone ? number : undefined),
-    );
+    const isMixed = hasPending(document);
+    const { failure, isBroken } = applyUpdate(document, update, peerOrigin(from, { number, isMixed }));
     if (isBroken) this.#options.onBroken(failure);
     else if (failure) throw failure;
     else if (document.store.pendingStructs !== before) this.#repairSoon();

@@ -7,6 +7,11 @@ import { readContents, type UpdateContents } from "./update-contents.ts";
 
 export type Pending = Pick<Y.Doc["store"], "pendingStructs" | "pendingDs">;
 
+/** What comes next may bring it into the document, and it is then in one update with that. */
+export function hasPending({ store: { pendingStructs, pendingDs } }: Y.Doc): boolean {
+  return pendingStructs !== null || pendingDs !== null;
+}
+
 export function pendingOf({ store: { pendingStructs, pendingDs } }: Y.Doc): Pending {
   return {
     // A copy: Yjs merges what comes next into the object itself.

@@ -1,17 +1,17 @@
 /** What an ack depends on that came from another instance, which ends, and so does this one, before it has saved it. */
 import { execFileSync } from "node:child_process";
-import { MessageType } from "@hocuspocus/server";
-import { expect, test } from "vitest";
+import { Document, MessageType } from "@hocuspocus/server";
+import { expect, onTestFinished, test } from "vitest";
 import * as Y from "yjs";
-import { newInstanceId, seal } from "../../fanout/envelope.ts";
-import { editOf } from "../../fanout/room-words.ts";
+import { newInstanceId, seal, unseal } from "../../fanout/envelope.ts";
+import { editOf, stateBeyond } from "../../fanout/room-words.ts";
 import { KeptUpdates } from "../../fanout/kept-updates.ts";
 import { peerOrigin } from "../../fanout/peer-origin.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { mergeState } from "../../storage/merge-state.ts";
 import { connect } from "../support/client.ts";
 import { startComposition } from "../support/composition.ts";
-import { clusterEnv, startCluster } from "../support/instances.ts";
+import { clusterEnv, heartbeats, startCluster } from "../support/instances.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -132,6 +132,46 @@ describeWithRedis("dependencies of acks", (redis) => {
     expect(await storedText(url, "room")).toBe("xyb");
   });
 
+  test(
+    "[S1] [I5] so is one that builds on what has waited for an answer of an instance that did not have it",
+    { timeout: 60_000 },
+    async () => {
+      const { url } = tempDatabase();
+      const server = await startProcess(clusterEnv(redis, url));
+      const ben = await connect(room(server, "ben")).synced();
+      const [first, second] = typed("xy") as [Uint8Array, Uint8Array];
+      // One has written both, and ends before it has committed the second; another has the first and goes on.
+      const [ending, other] = [newInstanceId(), newInstanceId()];
+      const hasFirst = new Document("room");
+      Y.applyUpdate(hasFirst, first);
+      const listener = redis.client.duplicate();
+      onTestFinished(() => listener.disconnect());
+      listener.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
+        const { from } = unseal(payload);
+        if (from === ending || from === other) return;
+        const heartbeat = Buffer.from(JSON.stringify({ saves: true, committed: 1, leaves: false }));
+        const [to, message] = channel.toString().endsWith("#instances")
+          ? [channel, heartbeat]
+          : [`righttask#reply:${from}`, stateBeyond(hasFirst, Uint8Array.of(0), { isOpen: true })];
+        void redis.client.publish(to, seal({ from: other, message }));
+      });
+      await listener.subscribe("righttask:room", "righttask#instances");
+      const message = editOf("room", second, { appended: 2, committed: 1 });
+      await redis.client.publish("righttask:room", seal({ from: ending, message }));
+      await until("all there", () => ben.content === "xy");
+      const store = openStore({ databaseUrl: url });
+      await store.append([{ room: "room", update: first, at: Date.now(), author: "ana" }]);
+      await store.close();
+      // Of both of them, for twelve seconds.
+      await heartbeats(redis, 24);
+      expect(server.events("instance").map(({ is }) => is)).toEqual(["there", "there", "silent"]);
+      ben.text.insert(2, "b");
+      await ben.saved();
+      await server.ended("SIGKILL");
+      expect(await storedText(url, "room")).toBe("xyb");
+    },
+  );
+
   test("[I5] what an instance itself has made the others let go like what its clients have made", async () => {
     const env = { ...clusterEnv(redis, tempDatabase().url), ADMIN_TOKEN: adminToken };
     const one = await startComposition(env);
@@ -152,5 +192,8 @@ test("[I7] nothing is remembered of what an instance has committed that is dead 
   kept.committed("dead", 1);
   saves = true;
   const [update] = typed("a") as [Uint8Array];
-  expect([kept.keeps("room", update, peerOrigin("dead", 1)), kept.bytes]).toEqual([true, update.byteLength]);
+  expect([kept.keeps("room", update, peerOrigin("dead", { number: 1 })), kept.bytes]).toEqual([
+    true,
+    update.byteLength,
+  ]);
 });

@@ -282,6 +282,8 @@ export function persistence({
     },
 
     saved(room) {
+      // Taken out afterwards: what a hook appends while this unloads the room (`fanOutExtension`, or a team's) takes no new hold. Otherwise the room
+      // would stay for as long as a hook, or another instance, writes each time.
       holds.get(room)?.();
       holds.delete(room);
     },

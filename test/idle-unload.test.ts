@@ -243,3 +243,15 @@ test("[U4] a room that is opened again while a team's hook still takes leave of 
   }
   expect(server.rooms.documents.size).toBe(0);
 });
+
+test("[U4] a room in which an extension writes each time it is about to unload goes all the same, and comes back with that", async () => {
+  const writing = {
+    async beforeUnloadDocument({ document }: { readonly document: Document }) {
+      document.getText("text").insert(0, "x");
+    },
+  };
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" }, [writing]);
+  (await connect({ url: server.url, name: "room" }).synced()).leave();
+  await until("unloaded", () => server.log.events("room-unloaded").length > 0);
+  expect((await connect({ url: server.url, name: "room" }).synced()).content).toMatch(/^x+$/);
+});

@@ -51,6 +51,39 @@ test("[F4] a client's last edits come before its onDisconnect, and everything in
   expect(server.rooms.documents.get("room")?.getText("text").toJSON()).toBe("ab");
 });
 
+test.each([
+  ["onDisconnect", ["stateless"]],
+  ["the next message", ["stateless", "change", "stateless"]],
+])("[F4] what Hocuspocus handles itself is waited for like everything else, by %s", async (_, rest) => {
+  const { open, calls, extension } = slowHook();
+  open();
+  const gate = Promise.withResolvers<void>();
+  const server = await startComposition({}, [
+    extension,
+    {
+      async beforeHandleMessage({ update }) {
+        if (Buffer.from(update).includes("hello")) await gate.promise;
+      },
+    },
+  ]);
+  const sayHello = (client: RawClient): void =>
+    client.send("room", MessageType.Stateless, (encoder) => encoding.writeVarString(encoder, "hello"));
+  const [first, second] = typed("ab") as [Uint8Array, Uint8Array];
+  const client = await new RawClient(server.url).inside("room");
+  client.update("room", first);
+  await until("the first edit", () => calls.length === 1);
+  for (const kind of rest) {
+    if (kind === "change") client.update("room", second);
+    else sayHello(client);
+  }
+  await client.caughtUp();
+  client.socket.terminate();
+  await until("gone", () => server.rooms.documents.get("room")?.getConnectionsCount() === 0);
+  gate.resolve();
+  await until("disconnect", () => calls.includes("disconnect"));
+  expect(calls).toEqual(["change", ...rest, "disconnect"]);
+});
+
 /** Of a megabyte each. */
 const large = Array.from({ length: 18 }, () => {
   const doc = new Y.Doc();

@@ -6,6 +6,7 @@ import { startComposition } from "./support/composition.ts";
 import { lockStore } from "./support/locked-store.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
 import { startProcess } from "./support/server-process.ts";
+import { storeText } from "./support/stored-room.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { typed } from "./support/updates.ts";
 import { until } from "./support/until.ts";
@@ -172,6 +173,17 @@ test("[S5] a room's journal is merged into its snapshot when the room unloads", 
   const line = await server.logged("compacted", ({ event }) => event === "compacted");
   expect(line).toMatchObject({ room: "room", rows: 20 });
   expect(otherProgram(path).prepare("SELECT count(*) AS n FROM journal").get()).toEqual({ n: 0 });
+});
+
+test("[S5] so is one that a crash has left behind, though nobody edits the room", async () => {
+  const { url } = tempDatabase();
+  await storeText(url, "room", ["a", "b"]);
+  const server = await startComposition({ DATABASE_URL: url, ROOM_IDLE_SECONDS: "0" });
+  const reader = await connect({ url: server.url, name: "room" }).synced();
+  reader.leave();
+  await until("merged", () => server.log.events("compacted").length > 0);
+  const { updates, ...stored } = await server.store.load("room");
+  expect([updates, textOf({ ...stored, updates })]).toEqual([[], "ab"]);
 });
 
 test("[S5] a room that grows is merged while people are in it", async () => {

@@ -1,10 +1,16 @@
 /** The whole product as a team has it: NestJS issues tokens and decides, two people edit one room, and the log tells its story. */
+import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
 import { startBackend } from "./support/backend.ts";
 import { connect } from "./support/client.ts";
+import { startComposition } from "./support/composition.ts";
+import { RawClient } from "./support/raw-client.ts";
 import { ServerProcess, startProcess } from "./support/server-process.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
+
+/** Of a line, as pino numbers it. */
+const ERROR = 50;
 
 const LIFE = ["room-created", "user-joined", "connection-left", "room-unloaded"];
 
@@ -111,4 +117,28 @@ test("[L4] LOG_FORMAT=pretty writes the same lines for people", async () => {
   const server = new ServerProcess({ LOG_FORMAT: "pretty", DATABASE_URL: "memory:" });
   await server.logged("the rocket", (line) => line.msg.includes("🚀 Listening on http://127.0.0.1:"));
   expect((await server.ended("SIGTERM")).code).toBe(0);
+});
+
+test("[L4] what a library prints becomes a line of the same log", async () => {
+  const server = await startProcess();
+  const client = await new RawClient(server.url).opened();
+  // Hocuspocus prints why it cannot read it.
+  client.send("room", MessageType.Auth);
+  await client.closed();
+  await server.logged("its line", ({ event, level }) => event === "library" && level === ERROR);
+  expect(server.stderr).toBe("");
+});
+
+test("[L1] the server's own connection to a room leaves without a user", async () => {
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "0" });
+  const direct = await server.rooms.openDirectConnection("room");
+  await direct.disconnect();
+  await until("unloaded", () => server.log.events("room-unloaded").length > 0);
+  expect(
+    server.log.events("connection-left", "room-unloaded").map(({ event, user }) => [event, user]),
+  ).toEqual([
+    ["connection-left", undefined],
+    ["room-unloaded", undefined],
+  ]);
+  expect(server.guard.failures).toBe(0);
 });

@@ -175,6 +175,19 @@ test("[A12] no answer about 16 users is enough to put out those nobody was asked
   }
 });
 
+test("[A12] an outage counts from its first question, whatever is asked in vain after it", async () => {
+  const scene = new Scene();
+  const never = gate<Answer>();
+  const unasked = new Set(["user-16", "user-17"]);
+  scene.answer = (user) => (unasked.has(user) ? never.opened : "none");
+  scene.enter(18);
+  await scene.after(0);
+  await scene.after(HOUR_MS);
+  expect(await scene.after(RETRY_MS)).toBe(16);
+  await scene.after(GRACE_MS - RETRY_MS);
+  expect(scene.out).toBe(18);
+});
+
 test("[A12] no answer about fewer puts out nobody else, as long as there are others", async () => {
   const scene = new Scene();
   const never = gate<Answer>();

@@ -1,16 +1,19 @@
 /** Every situation in which a stock Hocuspocus does not stop, or stops wrongly. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import Database from "better-sqlite3";
 import { MessageType } from "@hocuspocus/server";
 import { expect, onTestFinished, test } from "vitest";
 import { closeReasons } from "../lib/close-reasons.ts";
+import { runShutdown } from "../lib/shutdown.ts";
 import type { ClientSocket } from "../transport/client-socket.ts";
+import { captureLog } from "./support/captured-log.ts";
 import { connect } from "./support/client.ts";
 import { startComposition } from "./support/composition.ts";
 import { RawClient, refusedUpgrade } from "./support/raw-client.ts";
-import { startProcess } from "./support/server-process.ts";
+import { ServerProcess, startProcess } from "./support/server-process.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
 
@@ -221,6 +224,19 @@ test.for([
   expect(performance.now() - startedAt).toBeLessThan(3500);
 });
 
+test("[D5] a step of the stop that fails or hangs is named in the log, and those after it run", async () => {
+  const captured = captureLog();
+  const ran: string[] = [];
+  const steps = [
+    { name: "fails", run: () => Promise.reject(new Error("broken")) },
+    { name: "hangs", run: () => never },
+    { name: "works", run: async () => ran.push("works") },
+  ];
+  await runShutdown(steps, { deadlineMs: 50, log: captured.log });
+  expect(ran).toEqual(["works"]);
+  expect(captured.events("stop-incomplete").map(({ step }) => step)).toEqual(["fails", "hangs"]);
+});
+
 test("[D6] an error that nobody caught stops the server in order, with exit code 1", async () => {
   const { url } = tempDatabase();
   const server = await startProcess({
@@ -239,4 +255,49 @@ test("[D6] an error that nobody caught stops the server in order, with exit code
   await closed;
   expect(server.events("crashed")).toHaveLength(1);
   expect(client.closes[0]?.code).toBe(1012);
+});
+
+test("[D6] a second error while it stops starts no second stop", async () => {
+  const { url, path } = tempDatabase();
+  const server = await startProcess({
+    DATABASE_URL: url,
+    NODE_OPTIONS: "--import=./test/support/crash-on-sigusr2.mjs",
+  });
+  const client = await connect({ url: server.url, name: "room" }).saved();
+  const { release } = lockedBy(path);
+  client.text.insert(0, "waits for the disk");
+  await server.logged("trouble", ({ event }) => event === "health");
+  const crashes = async (count: number): Promise<void> => {
+    server.kill("SIGUSR2");
+    await until(`${count} errors`, () => server.events("crashed").length === count);
+  };
+  await crashes(1);
+  await crashes(2);
+  release();
+  expect(await server.ended()).toMatchObject({ code: 1 });
+  expect(server.events("stopping")).toHaveLength(1);
+});
+
+test("[D5] a start that hangs does not hold up a stop", async () => {
+  const silent = createServer();
+  onTestFinished(() => void silent.close());
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  const { port } = silent.address() as AddressInfo;
+  const server = new ServerProcess({ DATABASE_URL: `postgres://collab@127.0.0.1:${port}/collab` });
+  onTestFinished(() => server.kill("SIGKILL"));
+  await once(silent, "connection");
+  expect(await server.ended("SIGTERM")).toMatchObject({ code: 0 });
+});
+
+test("[F3] extensions hear of the stop once, when the rooms are gone", async () => {
+  const heard: string[] = [];
+  const server = await startComposition({}, [
+    {
+      afterUnloadDocument: async () => void heard.push("unloaded"),
+      onDestroy: async () => void heard.push("destroyed"),
+    },
+  ]);
+  await connect({ url: server.url, name: "room" }).synced();
+  expect(await server.stop()).toBe(0);
+  expect(heard).toEqual(["unloaded", "destroyed"]);
 });

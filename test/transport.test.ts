@@ -4,7 +4,7 @@ import { connect as connectTcp, createServer, type AddressInfo, type Socket } fr
 import { HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { MessageType } from "@hocuspocus/server";
 import * as encoding from "lib0/encoding";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { closeReasons } from "../lib/close-reasons.ts";
 import { Refusal } from "../lib/refusal.ts";
@@ -135,8 +135,31 @@ test("[T7] a peer that answers no ping is found dead within two heartbeats", asy
   const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 5 }) });
   const dead = await new RawClient(server.url, { autoPong: false }).opened();
   const alive = await new RawClient(server.url).opened();
+  let pings = 0;
+  alive.socket.on("ping", () => pings++);
   expect(await dead.closed()).toMatchObject({ code: 1006 });
+  await until("three heartbeats of the other", () => pings >= 3);
   expect(alive.close).toBeNull();
+});
+
+test("[T7] who is gone is not asked any more", async () => {
+  const heartbeat = new Heartbeat({ secondMs: 1 });
+  const unwatch = vi.spyOn(heartbeat, "unwatch");
+  const server = await startComposition({}, [], { heartbeat });
+  const client = await new RawClient(server.url).opened();
+  client.socket.terminate();
+  await until("not watched", () => unwatch.mock.calls.length === 1);
+  let beats = 0;
+  const peer = { beat: () => void beats++ };
+  const other = { beat: () => {} };
+  const beatsOfOther = vi.spyOn(other, "beat");
+  for (const one of [peer, other]) heartbeat.watch(one);
+  await until("a beat", () => beats > 0);
+  heartbeat.unwatch(peer);
+  const before = beats;
+  beatsOfOther.mockClear();
+  await until("two beats of another", () => beatsOfOther.mock.calls.length >= 2);
+  expect(beats).toBe(before);
 });
 
 test("[T8] a full server answers 503 with Retry-After, and one that has room again lets in", async () => {
@@ -259,6 +282,14 @@ test("[T13] an update goes to everybody in the room but the connection it came f
   expect([author.updatesReceived, other.updatesReceived]).toEqual([0, 20]);
 });
 
+test("[T13] nor to its author where a team's extension has the hook as well", async () => {
+  const server = await startComposition({}, [{ priority: 1000, onChange: async () => {} }]);
+  const author = await connect({ url: server.url, name: "room" }).synced();
+  author.text.insert(0, "x");
+  await author.saved();
+  expect(author.updatesReceived).toBe(0);
+});
+
 test("[T13] two providers of one room on one socket hear each other", async () => {
   const server = await startComposition();
   const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
@@ -339,6 +370,30 @@ test("[T14] it is in the room also when the first login is still under way, or w
   expect(server.rooms.documents.get("room")?.getText("text").length).toBe(1);
 });
 
+test("[T14] a login that waited behind one that is refused is heard", async () => {
+  const { promise: decided, resolve: decide } = Promise.withResolvers<void>();
+  let isAsked = false;
+  const server = await startComposition({}, [
+    {
+      async onAuthenticate({ token }: { token: string }) {
+        if (token !== "first") return;
+        isAsked = true;
+        await decided;
+        throw new Refusal(closeReasons.roomForbidden);
+      },
+    },
+  ]);
+  const client = await new RawClient(server.url).opened();
+  client.login("room", { token: "first" });
+  await until("the first login", () => isAsked);
+  client.send("room", MessageType.CLOSE, (encoder) => encoding.writeVarString(encoder, "bye"));
+  client.login("room", { token: "second" });
+  client.firstSync("room");
+  await client.caughtUp();
+  decide();
+  await client.received("room", MessageType.Sync);
+});
+
 test("[T13] a first sync is never taken for an echo, whichever extension comes first", async () => {
   const server = await startComposition({}, [{ priority: 1_000_000, onChange: async () => {} }]);
   const websocketProvider = new HocuspocusProviderWebsocket({ url: server.url });
@@ -402,4 +457,30 @@ test("[T10] a store that cannot be opened is one clear line and exit code 1", as
   expect(server.stderr.trim()).toMatch(
     /^Could not start: The store in DATABASE_URL cannot be opened: .*(ENOTDIR|EEXIST).*$/,
   );
+});
+
+test.for<[code?: number, reason?: string]>([[4401, "Unauthorized"], []])(
+  "[T11] what Hocuspocus closes for a message that it could not read (%s) is no refusal",
+  async (close) => {
+    const server = await startComposition();
+    const client = await new RawClient(server.url).inside("room");
+    server.rooms.documents
+      .get("room")
+      ?.getConnections()[0]
+      ?.webSocket.close(...close);
+    expect(await client.closed()).toEqual({ code: 4205, reason: "Reset Connection" });
+  },
+);
+
+test("[T11] a fault of ours while a message is handled closes its socket with 4500 and is in the log", async () => {
+  const server = await startComposition();
+  const client = await new RawClient(server.url).inside("room");
+  const document = server.rooms.documents.get("room");
+  if (!document) throw new Error("The room is open");
+  vi.spyOn(document, "hasConnection").mockImplementationOnce(() => {
+    throw new Error("ours");
+  });
+  client.firstSync("room");
+  expect(await client.closed()).toEqual({ code: 4500, reason: "internal-error" });
+  expect(server.log.events("message-failed")).toMatchObject([{ err: { message: "ours" } }]);
 });

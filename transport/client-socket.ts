@@ -160,8 +160,6 @@ export class ClientSocket implements WebSocketLike, AckWriter {
 
   /** Tells the client that so many of its edits are saved, once all edits of the room so far are. */
   acknowledge(connection: Connection, count: number): void {
-    // Follows the broadcast of what it acknowledges: no echo is to come any more.
-    this.#echo = null;
     this.#options.acks.promise(connection, { writer: this, count });
   }
 

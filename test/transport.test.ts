@@ -8,6 +8,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { closeReasons } from "../lib/close-reasons.ts";
 import { Refusal } from "../lib/refusal.ts";
+import { ClientSocket } from "../transport/client-socket.ts";
 import { Heartbeat } from "../transport/heartbeat.ts";
 import { rejectUpgrade } from "../transport/upgrade-gate.ts";
 import { connect, type Client } from "./support/client.ts";
@@ -96,6 +97,9 @@ test("[T4] a message larger than MAX_MESSAGE_BYTES closes its socket with 1009",
   const client = await new RawClient(server.url).opened();
   client.socket.send(new Uint8Array(2049));
   expect(await client.closed()).toMatchObject({ code: 1009 });
+  // Nobody else is the worse for it.
+  await new RawClient(server.url).inside("room");
+  expect(server.events("crashed")).toEqual([]);
 });
 
 test("[T5] a text frame closes its socket with 1003", async () => {
@@ -140,6 +144,25 @@ test("[T7] a peer that answers no ping is found dead within two heartbeats", asy
   expect(await dead.closed()).toMatchObject({ code: 1006 });
   await until("three heartbeats of the other", () => pings >= 3);
   expect(alive.close).toBeNull();
+});
+
+test("[T7] who still has something to read is given five heartbeats to answer", async () => {
+  const server = await startComposition({}, [], { heartbeat: new Heartbeat({ secondMs: 25 }) });
+  const slow = await new RawClient(server.url).inside("room");
+  const document = server.rooms.documents.get("room");
+  const [member] = document?.getConnections() ?? [];
+  if (!document || !member) throw new Error("It is in the room");
+  const writer = await connect({ url: server.url, name: "room" }).synced();
+  const beat = vi.spyOn(ClientSocket.prototype, "beat");
+  onTestFinished(() => beat.mockRestore());
+  const beats = (): number => beat.mock.contexts.filter((context) => context === member.webSocket).length;
+  slow.socket.pause();
+  // More than the system takes in for somebody who does not read.
+  for (let i = 0; i < 12; i++) writer.tasks.set(`task-${i}`, "x".repeat(1024 * 1024));
+  await until("behind", () => server.usage().mostBufferedBytes > 0);
+  const before = beats();
+  await until("cut off", () => !document.hasConnection(member));
+  expect(beats() - before).toBeGreaterThanOrEqual(4);
 });
 
 test("[T7] who is gone is not asked any more", async () => {

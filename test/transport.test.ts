@@ -51,7 +51,7 @@ test.for([
   ["https://example.org", false],
   ["https://.example.org", false],
   ["https://evilexample.org", false],
-  ["http://a.example.org", false],
+  ["http://app.example.org", false],
   ["https://a.example.org.evil.com", false],
   ["https://app.example.com:8443", false],
   ["null", false],

@@ -147,6 +147,20 @@ test("[W8] the keyboard's focus stays at a task that is moved, and is at the col
   expect(await focused.innerText()).toBe("To do 0");
 });
 
+test("[W8] while a card is dragged a screen reader hears titles", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  for (const title of ["One", "Two"]) await ana.add(title);
+  const spoken = ana.page.locator("[id^=dnd-kit-announcement]");
+  await ana.page.getByRole("button", { name: "Move One" }).focus();
+  await ana.page.keyboard.press("Enter");
+  await spoken.getByText("One is picked up.").waitFor();
+  await ana.page.keyboard.press("ArrowDown");
+  await spoken.getByText("One is over Two.").waitFor();
+  await ana.page.keyboard.press("Enter");
+  await spoken.getByText("One is dropped.").waitFor();
+});
+
 test("[W8] a screen reader hears of the connection, not of each letter", async () => {
   const app = await startApp();
   const ana = await app.person("Ana");

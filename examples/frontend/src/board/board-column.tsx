@@ -16,6 +16,7 @@ export function BoardColumn({ column, count, children, footer }: BoardColumnProp
   // Low: where there is a task beneath the pointer, that one decides. An empty column has only this.
   const { ref, isDropTarget } = useDroppable({
     id: column,
+    data: { name: columnNames[column] },
     type: "column",
     accept: "task",
     collisionPriority: CollisionPriority.Low,

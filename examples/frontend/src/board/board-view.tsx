@@ -3,6 +3,7 @@ import { useMemo, useState } from "react";
 import type { PersonHere } from "../collab/people.ts";
 import type { Room } from "../collab/room.ts";
 import { BoardColumn } from "./board-column.tsx";
+import { withWords } from "./drag-words.ts";
 import { destinationOf, stayInColumn } from "./drop-destination.ts";
 import { NewTask } from "./new-task.tsx";
 import type { CardActions } from "./card-actions.ts";
@@ -49,7 +50,12 @@ export function BoardView({ room, isEditable, others, people, undo }: BoardViewP
   };
 
   return (
-    <DragDropProvider onDragStart={() => setHeld(current)} onDragOver={stayInColumn} onDragEnd={drop}>
+    <DragDropProvider
+      plugins={withWords}
+      onDragStart={() => setHeld(current)}
+      onDragOver={stayInColumn}
+      onDragEnd={drop}
+    >
       <div className="board" {...focus}>
         {columns.map((column) => {
           const inside = inColumn(tasks, column);

@@ -22,15 +22,16 @@ export interface TaskCardProps {
 
 export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
   const { room, task, index, isEditable, editors, people, undoManager, actions } = props;
+  const name = task.titleText || "untitled task";
   const { ref, handleRef, isDragging, isDropTarget } = useSortable({
     id: task.id,
+    data: { name },
     index,
     group: task.column,
     type: "task",
     accept: "task",
     disabled: !isEditable,
   });
-  const name = task.titleText || "untitled task";
   const isDone = task.column === "done";
   const [editor] = editors;
 

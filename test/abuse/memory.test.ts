@@ -219,13 +219,13 @@ test(
         expect(await trudy.fill(3)).not.toBe(null);
         await until("the empty room gone", () => !server.rooms.documents.has("large"));
         expect(server.log.events("memory")[0]?.["memory"]).toBe("short");
+        await fillUp();
+        expect(await new Filler("victor", server.url).fill(3)).not.toBe(null);
+        expect(lastSaid()).toBe("short");
         expect(await callApi(server.url, "GET /readyz")).toMatchObject({
           status: 200,
           body: { ready: true, parts: { memory: expect.stringMatching(/^degraded: /) } },
         });
-        await fillUp();
-        expect(await new Filler("victor", server.url).fill(3)).not.toBe(null);
-        expect(lastSaid()).toBe("short");
 
         const brief = await connect({ url: server.url, name: "brief", token: tokenOf("cleo") }).synced();
         brief.leave();

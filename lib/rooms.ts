@@ -17,7 +17,7 @@ import {
   type HookName,
   type onTokenSyncPayload,
 } from "@hocuspocus/server";
-import type { CloseReason } from "./close-reasons.ts";
+import { closeReasons, type CloseReason } from "./close-reasons.ts";
 import { hookNames, type Guard } from "./guard.ts";
 import type { Identity } from "./identity.ts";
 import { Refusal } from "./refusal.ts";
@@ -173,6 +173,9 @@ export class Rooms extends Hocuspocus<Identity> {
         if (name === "onAuthenticate")
           payload.context = { ...payload.context, ...(last as object | undefined) };
       }
+      // An edit of another instance has broken it meanwhile, and Hocuspocus would let everybody into what is left of it.
+      if (name === "afterLoadDocument" && payload.document?.isDestroyed)
+        throw new Refusal(closeReasons.roomReloaded);
       // Options for the new document, from `onCreateDocument`.
       return last;
     } catch (refusal) {

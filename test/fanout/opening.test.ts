@@ -1,5 +1,5 @@
 /** What a room has when it is opened at one instance, and others have it, are closing it, or are opening it as well. */
-import { Document } from "@hocuspocus/server";
+import { Document, type Extension } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { newInstanceId, seal, unseal } from "../../fanout/envelope.ts";
@@ -43,6 +43,30 @@ describeWithRedis("rooms that are opened", (redis) => {
     await until("shared", () => ben.content.startsWith("newest"));
     const cleo = await connect(room(two, "cleo")).synced();
     expect(cleo.content).toBe(ben.content);
+  });
+
+  test("[I3] [S16] a room that an edit from elsewhere breaks while it is loaded is loaded again", async () => {
+    const { servers, path, env } = await startCluster(redis);
+    const [one] = servers;
+    const ana = await connect(room(one, "ana")).synced();
+    // Not in the store: it comes once that has been read.
+    lockStore(path);
+    ana.text.insert(0, "newest");
+    let isBroken = false;
+    const fragile: Extension = {
+      async onLoadDocument({ document }) {
+        if (isBroken) return;
+        document.once("beforeTransaction", () => {
+          isBroken = true;
+          throw new RangeError("Maximum call stack size exceeded");
+        });
+      },
+    };
+    const third = await startComposition(env, [fragile]);
+    const ben = connect({ url: third.url, name: "room", token: tokenOf("ben") });
+    expect(await ben.closedWith(4504)).toMatchObject({ reason: "room-reloaded" });
+    expect((await ben.synced()).content).toBe("newest");
+    expect(third.rooms.documents.get("room")?.isDestroyed).toBe(false);
   });
 
   describe("a room is written elsewhere and closed there, all while it is loaded here", () => {

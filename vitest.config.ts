@@ -6,7 +6,8 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     // Each file in a process of its own: what one leaks cannot hide in another.
     pool: "forks",
-    maxWorkers: 2,
+    // One more than CI has cores: most of a test is waiting.
+    maxWorkers: 3,
     // Hocuspocus tells the console of every connection that it closes; shown only where a test fails.
     silent: "passed-only",
     testTimeout: 30_000,

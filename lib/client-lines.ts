@@ -1,6 +1,7 @@
 /**
- * Log lines that clients, or whoever speaks on Redis, can cause at will: a flood of connections or broken messages would be a flood of lines, and push everything else
- * out of the log. So many of each kind are written, and the next one says how many were left out. Metrics count them all.
+ * Log lines that clients, or whoever speaks on Redis, can cause at will: a flood of connections or broken messages would be a flood of lines,
+ * and push everything else out of the log. So many of each kind are written, and the next one says how many were left out. Metrics count
+ * them all.
  */
 import { TokenBucket } from "../limits/token-bucket.ts";
 import type { Log } from "./log.ts";

@@ -200,15 +200,21 @@ test("[A12] no answer about fewer puts out nobody else, as long as there are oth
   for (const tab of tabs.slice(2)) tab.close();
 });
 
-test("[A12] who was not answered about in an outage that is over does not count in the next one", async () => {
+/** Sixteen inside were asked about in vain, and a stranger met the backend again. */
+async function outageThatIsOver(): Promise<Scene> {
   const scene = new Scene();
-  const never = gate<Answer>();
   scene.answer = () => "none";
   scene.enter(16);
   await scene.after(0);
   await scene.after(HOUR_MS);
   scene.answer = () => "yes";
   await scene.stranger();
+  return scene;
+}
+
+test("[A12] who was not answered about in an outage that is over does not count in the next one", async () => {
+  const scene = await outageThatIsOver();
+  const never = gate<Answer>();
   // A stranger meets the next one, and nobody inside is asked about.
   vi.advanceTimersByTime(1);
   scene.answer = (user) => (user === "stranger" ? "none" : never.opened);
@@ -218,14 +224,8 @@ test("[A12] who was not answered about in an outage that is over does not count 
 });
 
 test("[A12] nor do they together with one who is not answered about in the next one", async () => {
-  const scene = new Scene();
+  const scene = await outageThatIsOver();
   const never = gate<Answer>();
-  scene.answer = () => "none";
-  scene.enter(16);
-  await scene.after(0);
-  await scene.after(HOUR_MS);
-  scene.answer = () => "yes";
-  await scene.stranger();
   scene.answer = (user) => (user === "user-0" ? "none" : never.opened);
   await scene.after(RETRY_MS);
   await scene.after(GRACE_MS);

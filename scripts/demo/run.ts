@@ -3,12 +3,11 @@
  *
  *   FRONTEND_PORT (5173), BACKEND_PORT (3000), COLLAB_PORT (4000), DEMO_DATA (data/demo), DEMO_BUILD (1; 0 takes what was built)
  */
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { buildExamples } from "./build.ts";
 import { DemoProcess } from "./demo-process.ts";
 import { addFirstTasks } from "./first-tasks.ts";
 
@@ -32,7 +31,7 @@ try {
   for (const [name, port] of Object.entries(ports)) await assertFree(name, port);
   if (process.env["DEMO_BUILD"] !== "0") {
     console.log("Building ...");
-    await Promise.all([build("examples/backend"), build("examples/frontend")]);
+    await buildExamples();
   }
   if (!isStopping) await start();
 } catch (error) {
@@ -104,17 +103,6 @@ function child(name: string, part: Part): DemoProcess {
       void stop(1);
     },
   });
-}
-
-async function build(workspace: string): Promise<void> {
-  const npm = ["run", "-s", "build", "-w", workspace];
-  // Whatever the shell says: with "development" Vite would build another page.
-  const env = { ...process.env, NODE_ENV: "production" };
-  await promisify(execFile)("npm", npm, { cwd: root, env }).catch(
-    (error: { stdout: string; stderr: string }) => {
-      throw new Error(`${workspace} cannot be built:\n${error.stdout}${error.stderr}`);
-    },
-  );
 }
 
 async function assertFree(name: string, port: number): Promise<void> {

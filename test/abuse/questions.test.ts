@@ -34,6 +34,15 @@ async function start(
   return { backend, server };
 }
 
+/** Ana, let in. */
+async function inside({ backend, server }: Awaited<ReturnType<typeof start>>): Promise<RawClient> {
+  const ana = await from(server, "192.0.2.1");
+  ana.login("room", { token: "ana" });
+  (await next(backend.questions, "the question")).answer(200);
+  await ana.received("room", MessageType.Auth);
+  return ana;
+}
+
 let logins = 0;
 /** Each in another room, with another token. */
 async function logIn(client: RawClient, times: number): Promise<void> {
@@ -102,10 +111,7 @@ test("[A5] who fills the queue from one address is sent away for now (1013), and
 
 test("[A5] whoever is inside is asked about before all who wait to come in", async () => {
   const { backend, server } = await start();
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  const ana = await inside({ backend, server });
   const attackers = [await from(server, "192.0.2.1"), await from(server, "192.0.2.1")] as const;
   for (const attacker of attackers) await logIn(attacker, (AT_ONCE + WAITING_OF_ADDRESS) / 2);
   await asked(backend, AT_ONCE);
@@ -126,10 +132,7 @@ test("[A5] whoever is inside is asked about before all who wait to come in", asy
 
 test("[A5] whoever is inside does not wait for the answer to a login with the same token that is in line", async () => {
   const { backend, server } = await start();
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  await inside({ backend, server });
   const attacker = await from(server, "192.0.2.2");
   await logIn(attacker, AT_ONCE + 10);
   await asked(backend, AT_ONCE);
@@ -215,10 +218,7 @@ async function orderedAgain(
   status: number,
 ): Promise<{ ana: RawClient; backend: ScriptedBackend; outcomes: () => Promise<unknown[]> }> {
   const { backend, server } = await start();
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  const ana = await inside({ backend, server });
   const recheck = (): ReturnType<typeof callApi> => callApi(server.url, "POST /api/users/ana/recheck");
   const orders = [recheck()];
   for (let round = 0; round < rounds; round++) {
@@ -285,10 +285,7 @@ test("[A13] an ordered re-check of a user in many rooms asks no more than 16 que
 
 test("[A6] of what the backend says one time after the other the last holds", async () => {
   const { backend, server } = await start();
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  await inside({ backend, server });
   const [member] = server.rooms.documents.get("room")?.getConnections() ?? [];
   for (const access of ["read", "write", "read"] as const) {
     const order = callApi(server.url, "POST /api/users/ana/recheck");
@@ -300,10 +297,7 @@ test("[A6] of what the backend says one time after the other the last holds", as
 
 test("[A11] a token that is too long is not kept until the backend has answered about the one before", async () => {
   const { backend, server } = await start();
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  const ana = await inside({ backend, server });
   ana.login("room", { token: "ana fresh", version: null });
   await next(backend.questions, "the question about it");
   ana.login("room", { token: "x".repeat(20_000), version: null });
@@ -314,10 +308,7 @@ test.for([200, 401])(
   "[A11] who leaves while the backend looks at their fresh token, and answers %i, leaves no right behind, and nobody is put out",
   async (status) => {
     const { backend, server } = await start();
-    const ana = await from(server, "192.0.2.1");
-    ana.login("room", { token: "ana" });
-    (await next(backend.questions, "the question")).answer(200);
-    await ana.received("room", MessageType.Auth);
+    const ana = await inside({ backend, server });
     ana.login("room", { token: "ana fresh", version: null });
     const question = await next(backend.questions, "the question about it");
     ana.socket.terminate();
@@ -345,10 +336,7 @@ test("[A12] whose right runs out while the backend does not answer about their f
 
 test("[A12] a stranger's question that fails again and again puts nobody out about whom the backend would answer", async () => {
   const { backend, server } = await start({ AUTH_RECHECK_SECONDS: "2" }, { sweepMs: 20, graceMs: 100 });
-  const ana = await from(server, "192.0.2.1");
-  ana.login("room", { token: "ana" });
-  (await next(backend.questions, "the question")).answer(200);
-  await ana.received("room", MessageType.Auth);
+  const ana = await inside({ backend, server });
   // A login between the re-check before and the next: the backend "fails" from then on, as far as can be seen.
   for (let rechecks = 0; rechecks < 2;) {
     const eve = await from(server, "192.0.2.2");

@@ -167,7 +167,7 @@ export class FanOut {
    * brings what others wrote there, and is not to be kept out until it is back.
    */
   userElsewhere({ name }: Document, client: number): string | undefined {
-    return this.#link.isUp ? this.#channels.get(name)?.people.userOf(client) : undefined;
+    return this.#link.isUp ? this.#channels.get(name)?.people.userElsewhere(client) : undefined;
   }
 
   /** What an extension tells everybody in the room. */

@@ -18,10 +18,9 @@ import { readContents } from "../sync/update-contents.ts";
 import { isOurs } from "./envelope.ts";
 import { peerOf, peerOrigin } from "./peer-origin.ts";
 import type { RedisLink } from "./redis-link.ts";
-import { RemotePeople } from "./remote-people.ts";
+import { RoomPeople } from "./room-people.ts";
 import {
   editOf,
-  peopleOf,
   progressAfter,
   questionAbout,
   questionBack,
@@ -38,9 +37,6 @@ const COMPARE_BYTES = 256 * 1024;
 
 /** After something was lost or is missing. Several at once are one. */
 const REPAIR_AFTER_MS = 500;
-
-/** Who left while Redis was away longer than 30 s is gone at the other instances anyway. */
-const MAX_UNTOLD = 1000;
 
 export interface RoomChannelOptions {
   readonly document: Document;
@@ -63,7 +59,7 @@ export interface RoomChannelOptions {
 
 export class RoomChannel {
   readonly document: Document;
-  readonly people: RemotePeople;
+  readonly people: RoomPeople;
   readonly #options: RoomChannelOptions;
   /** `performance.now()` of the next comparison. */
   #compareAt: number;
@@ -80,8 +76,6 @@ export class RoomChannel {
   #changes = 0;
   /** Something that was to be published was not. */
   #hasLost = false;
-  /** Clients whose last change was not published. */
-  readonly #untold = new Set<number>();
   /** Who has answered at the load, and whether the room is open there. */
   readonly #answers = new Map<string, boolean>();
   #awaited = Infinity;
@@ -90,7 +84,12 @@ export class RoomChannel {
   constructor(options: RoomChannelOptions) {
     const { document } = options;
     this.document = document;
-    this.people = new RemotePeople(document);
+    this.people = new RoomPeople({
+      document,
+      publish: (message, onLost) => this.publish(message, onLost),
+      reply: (instance, message) => this.#reply(instance, message),
+      onLost: () => this.#repairSoon(),
+    });
     this.#options = options;
     this.#compareAt = this.#nextComparison();
   }
@@ -119,9 +118,7 @@ export class RoomChannel {
       if (peerOf(origin) === null) this.publish(editOf(document.name, update, this.#options.progress()));
       else this.#changes++;
     });
-    document.awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
-      this.#tell(this.people.changedHere(change, origin));
-    });
+    this.people.open();
     await this.#patiently(async () => this.#answersOf(await this.#ask()));
     // Somebody who had it does not say so any more. If that one was done with all commits and has closed it after our reading, nobody will tell us.
     if (this.#options.link.isUp && this.#haveIt < Math.max(this.#others, this.#wasHeard ? 1 : 0))
@@ -139,7 +136,7 @@ export class RoomChannel {
   rejoin(): void {
     // Nothing was heard for some time.
     if (!this.#isRead) this.#others = Infinity;
-    this.#tell(this.people.here());
+    this.people.tellAll();
     this.compare();
   }
 
@@ -151,10 +148,7 @@ export class RoomChannel {
     if (!this.#isRead) return;
     this.#compareAt = this.#nextComparison();
     if (!this.#options.link.isUp) return;
-    const untold = [...this.#untold];
-    this.#untold.clear();
-    this.#tell(untold);
-    this.publish(questionForPeople(this.document.name), () => this.#repairSoon());
+    this.people.compare();
     const question = questionAbout(this.document, { mustAskBack: this.#hasLost });
     this.#hasLost = false;
     this.publish(question);
@@ -197,12 +191,10 @@ export class RoomChannel {
       case MessageType.Awareness:
         this.people.receive(decoding.readVarUint8Array(decoder), from);
         break;
-      case MessageType.QueryAwareness: {
-        const here = this.people.here();
+      case MessageType.QueryAwareness:
         if (decoding.hasContent(decoder)) this.#catchUp();
-        if (here.length > 0) this.#reply(from, peopleOf(this.document, this.people.told(here)));
+        this.people.answer(from);
         break;
-      }
       case MessageType.BroadcastStateless:
         this.document.relayStateless(decoding.readVarString(decoder));
         break;
@@ -308,17 +300,6 @@ export class RoomChannel {
   #lacksSomeOf(stateVector: Uint8Array): boolean {
     const { store } = this.document;
     return [...Y.decodeStateVector(stateVector)].some(([client, end]) => end > Y.getState(store, client));
-  }
-
-  /** What these clients show, or that they are gone. */
-  #tell(clients: readonly number[]): void {
-    // Of one who left so long ago that its clock is forgotten, the others know by themselves.
-    const known = clients.filter((client) => this.document.awareness.meta.has(client));
-    if (known.length === 0) return;
-    this.publish(peopleOf(this.document, this.people.told(known)), () => {
-      for (const client of known) if (this.#untold.size < MAX_UNTOLD) this.#untold.add(client);
-      this.#repairSoon();
-    });
   }
 
   #reply(to: string, message: Uint8Array): void {

@@ -1,0 +1,83 @@
+/**
+ * The people of one room on Redis: what they show here is said there. What was to be said and was not is said at the next comparison.
+ */
+import type { Document } from "@hocuspocus/server";
+import { RemotePeople } from "./remote-people.ts";
+import { peopleOf, questionForPeople } from "./room-words.ts";
+
+/** Who left while Redis was away longer than 30 s is gone at the other instances anyway. */
+const MAX_UNTOLD = 1000;
+
+export interface RoomPeopleOptions {
+  readonly document: Document;
+  /** To all that have the room. Never throws. */
+  readonly publish: (message: Uint8Array, onLost: () => void) => void;
+  readonly reply: (instance: string, message: Uint8Array) => void;
+  /** Something was not said: the room is to be compared soon. */
+  readonly onLost: () => void;
+}
+
+export class RoomPeople {
+  readonly #options: RoomPeopleOptions;
+  readonly #remote: RemotePeople;
+  /** Clients whose last change was not published. */
+  readonly #untold = new Set<number>();
+
+  constructor(options: RoomPeopleOptions) {
+    this.#options = options;
+    this.#remote = new RemotePeople(options.document);
+  }
+
+  /** From now on what they show is said. */
+  open(): void {
+    const { awareness } = this.#options.document;
+    awareness.on("update", (change: Parameters<RemotePeople["changedHere"]>[0], origin: unknown) => {
+      this.#tell(this.#remote.changedHere(change, origin));
+    });
+  }
+
+  /** The user who is seen with this client id and is elsewhere, if a server has signed what is seen. */
+  userElsewhere(client: number): string | undefined {
+    return this.#remote.userOf(client);
+  }
+
+  tellAll(): void {
+    this.#tell(this.#remote.here());
+  }
+
+  compare(): void {
+    const { document, publish, onLost } = this.#options;
+    const untold = [...this.#untold];
+    this.#untold.clear();
+    this.#tell(untold);
+    publish(questionForPeople(document.name), onLost);
+  }
+
+  answer(instance: string): void {
+    const { document, reply } = this.#options;
+    const here = this.#remote.here();
+    if (here.length > 0) reply(instance, peopleOf(document, this.#remote.told(here)));
+  }
+
+  /** @throws Error when it is no awareness update. */
+  receive(update: Uint8Array, from: string): void {
+    this.#remote.receive(update, from);
+  }
+
+  /** Nobody is there any more. */
+  removeAllOf(instance: string): void {
+    this.#remote.removeAllOf(instance);
+  }
+
+  /** What these clients show, or that they are gone. */
+  #tell(clients: readonly number[]): void {
+    const { document, publish, onLost } = this.#options;
+    // Of one who left so long ago that its clock is forgotten, the others know by themselves.
+    const known = clients.filter((client) => document.awareness.meta.has(client));
+    if (known.length === 0) return;
+    publish(peopleOf(document, this.#remote.told(known)), () => {
+      for (const client of known) if (this.#untold.size < MAX_UNTOLD) this.#untold.add(client);
+      onLost();
+    });
+  }
+}

@@ -3,20 +3,20 @@
  * for (`redis-names.ts`).
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
-import type { Document } from "@hocuspocus/server";
+import { MessageType, type Document } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import type { Order } from "../auth/revocations.ts";
 import type { Log } from "../lib/log.ts";
 import type { RedisFigures } from "../lib/metrics.ts";
 import type { JournalProgress } from "../storage/journal.ts";
-import { newInstanceId, seal, unseal } from "./envelope.ts";
+import { isOurs, newInstanceId, seal, unseal } from "./envelope.ts";
 import { Instances } from "./instances.ts";
 import { KeptUpdates } from "./kept-updates.ts";
 import { orderIn, sealOrder } from "./orders.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RedisNames } from "./redis-names.ts";
 import { RoomChannel, type RoomChannelOptions } from "./room-channel.ts";
-import { adviceToReadStore, announcementIn } from "./room-words.ts";
+import { adviceToCatchUp, announcementIn, nobodyIn } from "./room-words.ts";
 import { OtherStore, StoreAgreement } from "./store-agreement.ts";
 
 /** A start waits this long to find out whether the store is the others'. */
@@ -245,8 +245,11 @@ export class FanOut {
     // A stock Hocuspocus with the prefix `righttask:a` says `b` on the channel of our room `a:b`.
     if (!isForUs && channel !== this.#names.room(room)) throw new Error("A message about another room");
     this.#instances.met(from);
-    // Not open here, or not any more.
-    this.#channels.get(room)?.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
+    const open = this.#channels.get(room);
+    if (open) open.receive(decoder, { from, isForUs, mayTake: !this.#isLeaving });
+    // Not open here any more: what else is said of it is for others.
+    else if (isForUs && isOurs(from) && decoding.readVarUint(decoder) === MessageType.QueryAwareness)
+      this.#link.publish(this.#names.reply(from), this.#seal(nobodyIn(room))).catch(() => {});
   }
 
   async #renew(): Promise<void> {
@@ -265,7 +268,7 @@ export class FanOut {
     void this.#rejoin();
     for (const room of this.#unsaid) {
       this.#unsaid.delete(room);
-      const advice = this.#seal(adviceToReadStore(room));
+      const advice = this.#seal(adviceToCatchUp(room));
       this.#link.publish(this.#names.room(room), advice).catch(() => this.#unsaid.add(room));
     }
   }
@@ -290,7 +293,7 @@ export class FanOut {
 
   #sweep(): void {
     const now = performance.now();
-    for (const channel of this.#channels.values()) channel.compareIfDue(now);
+    for (const channel of this.#channels.values()) channel.lookAfter(now);
   }
 
   #bury(instance: string): void {

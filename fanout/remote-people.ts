@@ -85,13 +85,23 @@ export class RemotePeople {
     );
   }
 
-  /** @throws Error when it is no awareness update. */
-  receive(update: Uint8Array, instance: string): void {
+  /** Those that have people here, as far as is known. */
+  get instances(): Set<string> {
+    return new Set([...this.#remotes.values()].map(({ instance }) => instance));
+  }
+
+  /**
+   * @param areAll whether nobody else is there: who else was is gone, and that was not heard.
+   * @throws Error when it is no awareness update.
+   */
+  receive(update: Uint8Array, instance: string, { areAll }: { readonly areAll: boolean }): void {
     const { awareness } = this.#document;
+    const said = new Set<number>();
     const taken: { readonly client: number; readonly clock: number; readonly state: Uint8Array }[] = [];
     for (const entry of readAwarenessUpdate(update)) {
       const { client, clock, start, end } = entry;
       if (client === awareness.clientID) continue;
+      said.add(client);
       const meta = awareness.meta.get(client);
       const remote = this.#remotes.get(client);
       const isOwner = remote?.instance === instance;
@@ -108,6 +118,7 @@ export class RemotePeople {
       const isNewer = clock > (meta?.clock ?? -1);
       taken.push({ client, clock: isNewer ? clock : nextClock(meta), state: update.subarray(start, end) });
     }
+    if (areAll) this.removeAllOf(instance, { except: said });
     if (taken.length === 0) return;
     const accepted = encoding.encode((encoder) => {
       encoding.writeVarUint(encoder, taken.length);
@@ -143,10 +154,10 @@ export class RemotePeople {
     return true;
   }
 
-  /** Nobody is there any more. */
-  removeAllOf(instance: string): void {
+  /** Nobody is there any more, these excepted. */
+  removeAllOf(instance: string, { except }: { readonly except?: ReadonlySet<number> } = {}): void {
     const clients = [...this.#remotes].flatMap(([client, remote]) =>
-      remote.instance === instance ? [client] : [],
+      remote.instance === instance && !except?.has(client) ? [client] : [],
     );
     for (const client of clients) this.#remotes.delete(client);
     if (clients.length > 0) removeAwarenessStates(this.#document.awareness, clients, peerOrigin(instance));

@@ -129,7 +129,7 @@ export class RoomChannel {
 
   /** Something that happened here was never said. */
   get hasUnsaid(): boolean {
-    return this.#hasLost;
+    return this.#hasLost || this.people.hasUnsaid;
   }
 
   /** Redis, or another instance, is there again, perhaps after a long time. */
@@ -148,15 +148,17 @@ export class RoomChannel {
     if (!this.#isRead) return;
     this.#compareAt = this.#nextComparison();
     if (!this.#options.link.isUp) return;
-    this.people.compare();
+    this.people.compare(performance.now());
     const question = questionAbout(this.document, { mustAskBack: this.#hasLost });
     this.#hasLost = false;
     this.publish(question);
     this.#catchUp();
   }
 
-  compareIfDue(now: number): void {
+  /** What there is to be done by now. */
+  lookAfter(now: number): void {
     if (now >= this.#compareAt) this.compare();
+    this.people.lookAfter(now);
   }
 
   /** Never throws: it is called from Yjs' own events. */
@@ -189,10 +191,10 @@ export class RoomChannel {
         this.#receiveSync(decoder, { from, isForUs, mayAskBack: takes && type === MessageType.Sync });
         break;
       case MessageType.Awareness:
-        this.people.receive(decoding.readVarUint8Array(decoder), from);
+        this.people.receive(decoding.readVarUint8Array(decoder), { from, isAnswer: isForUs });
         break;
       case MessageType.QueryAwareness:
-        if (decoding.hasContent(decoder)) this.#catchUp();
+        if (decoding.hasContent(decoder)) this.#recover(from);
         this.people.answer(from);
         break;
       case MessageType.BroadcastStateless:
@@ -287,6 +289,12 @@ export class RoomChannel {
     if (isBroken) this.#options.onBroken(failure);
     else if (failure) throw failure;
     else if (document.store.pendingStructs !== before) this.#repairSoon();
+  }
+
+  /** Another instance has never said something of this room, and has closed it. */
+  #recover(from: string): void {
+    this.#catchUp();
+    this.people.ask(from);
   }
 
   #catchUp(): void {

@@ -1,8 +1,11 @@
 /**
- * The people of one room on Redis: what they show here is said there. What was to be said and was not is said at the next comparison.
+ * The people of one room on Redis: what they show here is said there, and whoever is not heard of is asked after. What was to be said and was
+ * not is said at the next comparison.
  */
 import type { Document } from "@hocuspocus/server";
+import { isOurs } from "./envelope.ts";
 import { RemotePeople } from "./remote-people.ts";
+import { RollCall } from "./roll-call.ts";
 import { peopleOf, questionForPeople } from "./room-words.ts";
 
 /** Who left while Redis was away longer than 30 s is gone at the other instances anyway. */
@@ -20,6 +23,7 @@ export interface RoomPeopleOptions {
 export class RoomPeople {
   readonly #options: RoomPeopleOptions;
   readonly #remote: RemotePeople;
+  readonly #rollCall = new RollCall();
   /** Clients whose last change was not published. */
   readonly #untold = new Set<number>();
 
@@ -36,6 +40,10 @@ export class RoomPeople {
     });
   }
 
+  get hasUnsaid(): boolean {
+    return this.#untold.size > 0;
+  }
+
   /** The user who is seen with this client id and is elsewhere, if a server has signed what is seen. */
   userElsewhere(client: number): string | undefined {
     return this.#remote.userOf(client);
@@ -45,23 +53,43 @@ export class RoomPeople {
     this.#tell(this.#remote.here());
   }
 
-  compare(): void {
+  compare(now: number): void {
     const { document, publish, onLost } = this.#options;
     const untold = [...this.#untold];
     this.#untold.clear();
     this.#tell(untold);
     publish(questionForPeople(document.name), onLost);
+    this.#rollCall.begin(this.#remote.instances, now);
   }
 
+  lookAfter(now: number): void {
+    for (const instance of this.#rollCall.silent(now))
+      if (this.#remote.instances.has(instance)) this.ask(instance);
+      else this.#rollCall.answered(instance);
+  }
+
+  ask(instance: string): void {
+    const { document, reply } = this.#options;
+    reply(instance, questionForPeople(document.name));
+  }
+
+  /** That there are none is an answer as well, which a stock instance does not know. */
   answer(instance: string): void {
     const { document, reply } = this.#options;
     const here = this.#remote.here();
-    if (here.length > 0) reply(instance, peopleOf(document, this.#remote.told(here)));
+    if (here.length > 0 || isOurs(instance)) reply(instance, peopleOf(document, this.#remote.told(here)));
   }
 
-  /** @throws Error when it is no awareness update. */
-  receive(update: Uint8Array, from: string): void {
-    this.#remote.receive(update, from);
+  /**
+   * @param isAnswer to a question of ours: then it names all who are there.
+   * @throws Error when it is no awareness update.
+   */
+  receive(
+    update: Uint8Array,
+    { from, isAnswer }: { readonly from: string; readonly isAnswer: boolean },
+  ): void {
+    this.#remote.receive(update, from, { areAll: isAnswer });
+    if (isAnswer) this.#rollCall.answered(from);
   }
 
   /** Nobody is there any more. */

@@ -75,10 +75,10 @@ export function questionForPeople(room: string): Uint8Array {
 }
 
 /**
- * "Something of the room is in the store that I never said." A question for people, which a stock instance takes it for, and a byte behind it,
- * where that one does not look.
+ * "Something of the room is in the store, or somebody has left it, and I never said so." A question for people, which a stock instance takes it
+ * for, and a byte behind it, where that one does not look.
  */
-export function adviceToReadStore(room: string): Uint8Array {
+export function adviceToCatchUp(room: string): Uint8Array {
   const message = new OutgoingMessage(room).writeQueryAwareness();
   encoding.writeUint8(message.encoder, 1);
   return message.toUint8Array();
@@ -95,6 +95,12 @@ export function peopleOf(
   // Nothing else of it is read.
   const told = { states: awareness.states, meta: clocks } as Awareness;
   return new OutgoingMessage(name).createAwarenessUpdateMessage(told, [...clocks.keys()]).toUint8Array();
+}
+
+/** "None of mine is in this room", from one where it is not open. */
+export function nobodyIn(room: string): Uint8Array {
+  const nobody = { states: new Map(), meta: new Map() } as Awareness;
+  return new OutgoingMessage(room).createAwarenessUpdateMessage(nobody, []).toUint8Array();
 }
 
 /** What an extension tells everybody in the room. */

@@ -23,15 +23,11 @@ describeWithRedis("partitions", (redis) => {
   const room = (server: ServerProcess) => ({ url: server.url, name: "room" });
 
   /** Two instances, and the network between the first one and Redis. */
-  async function start() {
+  async function start(more: NodeJS.ProcessEnv = {}) {
     const network = await TcpProxy.to(redis.port);
     onTestFinished(() => network.close());
-    const env = clusterEnv(redis, tempDatabase().url);
-    const one = await startProcess({
-      ...env,
-      REDIS_URL: `redis://127.0.0.1:${network.port}`,
-      ROOM_IDLE_SECONDS: "0",
-    });
+    const env = { ...clusterEnv(redis, tempDatabase().url), ROOM_IDLE_SECONDS: "0", ...more };
+    const one = await startProcess({ ...env, REDIS_URL: `redis://127.0.0.1:${network.port}` });
     const two = await startProcess(env);
     await acquainted(one, two);
     const ana = await appear("ana", {}, room(one));
@@ -99,6 +95,44 @@ describeWithRedis("partitions", (redis) => {
     expect(ben.content).toBe("delete me");
     await redis.start();
     await until("what was saved meanwhile", () => ben.content === " me!", CONVERGENCE);
+  });
+
+  const departures: Readonly<Record<string, { readonly keeper?: string; readonly idleSeconds: string }>> = {
+    "and somebody else is there": { keeper: "cleo", idleSeconds: "0" },
+    "whose room is empty now": { idleSeconds: "60" },
+    "whose room is closed": { idleSeconds: "0" },
+  };
+
+  test.for(Object.keys(departures))(
+    "[I2] [I9] who leaves an instance %s, while another one cannot hear of it, is gone there when that one is back",
+    async (how) => {
+      const { keeper, idleSeconds } = departures[how] ?? {};
+      const { network, one, two, ana, ben } = await start({ ROOM_IDLE_SECONDS: idleSeconds });
+      network.cut();
+      await redisState(one, "down");
+      const others = keeper ? [await appear(keeper, {}, room(two))] : [];
+      ben.leave();
+      await until("left", () => two.events("connection-left").length > 0);
+      if (idleSeconds === "0" && !keeper) await until("closed", () => two.events("room-unloaded").length > 0);
+      network.heal();
+      await until(
+        "who is there, and nobody else",
+        () => Object.keys(seenBy(ana)).join() === others.map(({ doc }) => doc.clientID).join(),
+        CONVERGENCE,
+      );
+    },
+  );
+
+  test("[I2] [I9] who leaves an instance that cannot say so, and has closed the room when it can, is gone for the others then", async () => {
+    const { network, one, two, ana, ben } = await start();
+    network.cut();
+    await redisState(one, "down");
+    ana.leave();
+    await until("closed", () => one.events("room-unloaded").length > 0);
+    network.heal();
+    await redisState(one, "up", { seen: 2 });
+    await sees(ben, {});
+    expect(two.events("instance").map(({ is }) => is)).toEqual(["there"]);
   });
 
   test.for(["toServer", "toClient"] as const)(

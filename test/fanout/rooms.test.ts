@@ -168,7 +168,9 @@ describeWithRedis("several instances", (redis) => {
     const gone: number[] = [];
     ben.provider.awareness?.on("change", ({ removed }: { removed: number[] }) => gone.push(...removed));
     document.removeConnection(document.getConnections()[1] as Connection);
-    new RemotePeople(document).receive(encodeAwarenessUpdate(elsewhere.awareness, [id]), newInstanceId());
+    new RemotePeople(document).receive(encodeAwarenessUpdate(elsewhere.awareness, [id]), newInstanceId(), {
+      areAll: false,
+    });
     await sees(ben, { [id]: state });
     // What was gathered in that turn has been told by now.
     await nextTurn();

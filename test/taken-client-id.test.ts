@@ -2,10 +2,10 @@
  * Somebody writes under the Yjs client id of a user who is away, who comes back with edits of the same numbers: Yjs has them for known, on
  * both sides. And everybody who looks like that and is not.
  */
-import { OutgoingMessage } from "@hocuspocus/server";
+import { MessageType, OutgoingMessage } from "@hocuspocus/server";
 import * as decoding from "lib0/decoding";
 import { describe, expect, test } from "vitest";
-import { messageYjsSyncStep1 } from "y-protocols/sync";
+import { messageYjsSyncStep1, messageYjsSyncStep2 } from "y-protocols/sync";
 import * as Y from "yjs";
 import { connect, type Client } from "./support/client.ts";
 import { startComposition, type Composition } from "./support/composition.ts";
@@ -157,12 +157,9 @@ describe("somebody who is away", () => {
     const declined = new OutgoingMessage(name).writeSyncStatus(false).toUint8Array();
     await until("declined", () => reader.count(declined) > 0);
     // Nor later, when it may write, and is asked again.
-    const { length } = reader.messages;
+    const { length } = synced(reader, messageYjsSyncStep1);
     reader.login(name, { token: tokenOf("ana") });
-    const asked = await until(
-      "asked again",
-      () => reader.messages.slice(length).flatMap((message) => questionIn(message) ?? [])[0],
-    );
+    const asked = await until("asked again", () => synced(reader, messageYjsSyncStep1)[length]);
     reader.state(name, Y.encodeStateAsUpdate(doc, asked));
     await reader.refused(name, "client-id-taken");
     expect(reader.acksTo(name)).toBe(0);
@@ -182,13 +179,15 @@ describe("somebody who is away", () => {
   });
 });
 
-/** The state vector, if the message is the server's question for a client's state. */
-function questionIn(message: Uint8Array): Uint8Array | null {
-  const decoder = decoding.createDecoder(message);
-  decoding.readVarString(decoder);
-  if (decoding.readVarUint(decoder) !== 0 || decoding.readVarUint(decoder) !== messageYjsSyncStep1)
-    return null;
-  return decoding.readVarUint8Array(decoder);
+/** What the Sync messages of this sub-type carry: the state vector of the server's question, or what a client lacks. */
+function synced({ messages }: RawClient, subType: number): readonly Uint8Array[] {
+  return messages.flatMap((message) => {
+    const decoder = decoding.createDecoder(message);
+    decoding.readVarString(decoder);
+    const isMeant =
+      decoding.readVarUint(decoder) === MessageType.Sync && decoding.readVarUint(decoder) === subType;
+    return isMeant ? [decoding.readVarUint8Array(decoder)] : [];
+  });
 }
 
 describe("the same history", () => {
@@ -264,6 +263,26 @@ describe("the same history", () => {
     await page.provider.connect();
     await page.saved();
     expect([page.content, page.denials]).toEqual([" three 😀!", []]);
+  });
+
+  test("[S21] that comes back is answered with what it lacks, and not with all of the room again", async () => {
+    const server = await startComposition();
+    const author = await connect({ url: server.url, name }).saved();
+    author.text.insert(0, "x".repeat(10_000));
+    await author.saved();
+    const copy = new Y.Doc();
+    Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+    author.text.insert(0, "new");
+    await author.saved();
+    const page = await new RawClient(server.url).opened();
+    page.login(name);
+    page.firstSync(name, Y.encodeStateVector(copy));
+    const asked = await until("asked to show", () => synced(page, messageYjsSyncStep1)[0]);
+    page.state(name, Y.encodeStateAsUpdate(copy, asked));
+    const answer = await until("what it lacks", () => synced(page, messageYjsSyncStep2)[0]);
+    Y.applyUpdate(copy, answer);
+    expect(copy.getText("text").toJSON()).toBe(author.content);
+    expect(answer.byteLength).toBeLessThan(100);
   });
 
   test("[S21] of guests, who are somebody else at each connection, comes in", async () => {

@@ -1,6 +1,6 @@
 /**
  * Whose people in a room may have left unheard. All who have the room are asked, and who does not answer is asked by name, more and more rarely:
- * an instance that has closed the room does not listen to the room's channel any more, and there nobody is left.
+ * where nobody is left nobody answers, and where the room is closed the question was not heard.
  */
 
 /** An answer takes milliseconds, in a comparison of ten thousand rooms a second. */

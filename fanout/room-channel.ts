@@ -195,7 +195,7 @@ export class RoomChannel {
         break;
       case MessageType.QueryAwareness:
         if (decoding.hasContent(decoder)) this.#recover(from);
-        this.people.answer(from);
+        this.people.answer(from, { byName: isForUs });
         break;
       case MessageType.BroadcastStateless:
         this.document.relayStateless(decoding.readVarString(decoder));

@@ -3,7 +3,6 @@
  * not is said at the next comparison.
  */
 import type { Document } from "@hocuspocus/server";
-import { isOurs } from "./envelope.ts";
 import { RemotePeople } from "./remote-people.ts";
 import { RollCall } from "./roll-call.ts";
 import { peopleOf, questionForPeople } from "./room-words.ts";
@@ -73,11 +72,11 @@ export class RoomPeople {
     reply(instance, questionForPeople(document.name));
   }
 
-  /** That there are none is an answer as well, which a stock instance does not know. */
-  answer(instance: string): void {
+  /** @param byName where this instance is meant: then that nobody is here is an answer as well. For all rooms that nobody is in it would be many. */
+  answer(instance: string, { byName }: { readonly byName: boolean }): void {
     const { document, reply } = this.#options;
     const here = this.#remote.here();
-    if (here.length > 0 || isOurs(instance)) reply(instance, peopleOf(document, this.#remote.told(here)));
+    if (here.length > 0 || byName) reply(instance, peopleOf(document, this.#remote.told(here)));
   }
 
   /**

@@ -89,7 +89,7 @@ export function adviceToCatchUp(room: string): Uint8Array {
  * @param clocks of each of them.
  */
 export function peopleOf(
-  { name, awareness }: Document,
+  { name, awareness }: Pick<Document, "name"> & { readonly awareness: Pick<Awareness, "states"> },
   clocks: ReadonlyMap<number, MetaClientState>,
 ): Uint8Array {
   // Nothing else of it is read.
@@ -99,8 +99,7 @@ export function peopleOf(
 
 /** "None of mine is in this room", from one where it is not open. */
 export function nobodyIn(room: string): Uint8Array {
-  const nobody = { states: new Map(), meta: new Map() } as Awareness;
-  return new OutgoingMessage(room).createAwarenessUpdateMessage(nobody, []).toUint8Array();
+  return peopleOf({ name: room, awareness: { states: new Map() } }, new Map());
 }
 
 /** What an extension tells everybody in the room. */

@@ -1,7 +1,6 @@
 /** Rooms whose first sync is answered by the storage worker. What it costs the event loop is measured in `bench/`. */
 import { MessageType } from "@hocuspocus/server";
 import Database from "better-sqlite3";
-import * as encoding from "lib0/encoding";
 import { expect, onTestFinished, test } from "vitest";
 import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
@@ -11,6 +10,7 @@ import { RawClient } from "./support/raw-client.ts";
 import { adminToken, callApi } from "./support/room-api.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
+import { copyOf } from "./support/updates.ts";
 
 /** 4,000 tasks of so many kB, about. */
 async function largeRoom(server: Composition, name = "room", kilobytes = 0.25): Promise<Client> {
@@ -22,14 +22,8 @@ async function largeRoom(server: Composition, name = "room", kilobytes = 0.25): 
 }
 
 /** Sub-types of the Sync messages that a client has got of the room. */
-function syncTypes({ messages }: RawClient): readonly (number | undefined)[] {
-  const start = encoding.encode((encoder) => {
-    encoding.writeVarString(encoder, "room");
-    encoding.writeVarUint(encoder, MessageType.Sync);
-  });
-  return messages
-    .filter((message) => Buffer.from(message).subarray(0, start.length).equals(start))
-    .map((message) => message[start.length]);
+function syncTypes(client: RawClient): readonly (number | undefined)[] {
+  return client.contents("room", MessageType.Sync).map(([type]) => type);
 }
 
 /** Keeps whoever joins waiting for the store until the returned function is called. */
@@ -90,8 +84,7 @@ test("[S18] whoever comes back to a large room gets what is new there, and what 
   const { url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url });
   const author = await largeRoom(server);
-  const copy = new Y.Doc();
-  Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+  const copy = copyOf(author.doc);
   await server.store.compact("room");
   author.tasks.set("new", "while away");
   await author.saved();
@@ -205,8 +198,7 @@ test("[S18] who comes back to a large room is not called synced for what it has 
   const { url } = tempDatabase();
   const server = await startComposition({ DATABASE_URL: url });
   const author = await largeRoom(server);
-  const copy = new Y.Doc();
-  Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+  const copy = copyOf(author.doc);
   author.tasks.set("new", "while away");
   await author.saved();
   const reads = holdReads(server);

@@ -13,7 +13,7 @@ import { enterRaw, namedUsers, tokenOf } from "./support/presence.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { tempDatabase } from "./support/temp-dir.ts";
 import { until } from "./support/until.ts";
-import { typed } from "./support/updates.ts";
+import { copyOf, typed } from "./support/updates.ts";
 
 const name = "room";
 
@@ -38,8 +38,7 @@ async function forge(
   edit: (doc: Y.Doc) => void,
 ): Promise<RawClient> {
   const reader = await enter(server, "max").synced();
-  const doc = new Y.Doc();
-  Y.applyUpdate(doc, Y.encodeStateAsUpdate(reader.doc));
+  const doc = copyOf(reader.doc);
   reader.leave();
   doc.clientID = clientID;
   const before = Y.encodeStateVector(doc);
@@ -180,14 +179,11 @@ describe("somebody who is away", () => {
 });
 
 /** What the Sync messages of this sub-type carry: the state vector of the server's question, or what a client lacks. */
-function synced({ messages }: RawClient, subType: number): readonly Uint8Array[] {
-  return messages.flatMap((message) => {
-    const decoder = decoding.createDecoder(message);
-    decoding.readVarString(decoder);
-    const isMeant =
-      decoding.readVarUint(decoder) === MessageType.Sync && decoding.readVarUint(decoder) === subType;
-    return isMeant ? [decoding.readVarUint8Array(decoder)] : [];
-  });
+function synced(client: RawClient, subType: number): readonly Uint8Array[] {
+  return client
+    .contents(name, MessageType.Sync)
+    .filter(([type]) => type === subType)
+    .map((content) => decoding.readVarUint8Array(decoding.createDecoder(content.subarray(1))));
 }
 
 describe("the same history", () => {
@@ -212,8 +208,7 @@ describe("the same history", () => {
     const server = await startComposition(namedUsers);
     const page = await away(server, "ana", "first, ");
     page.text.insert(page.text.length, "offline");
-    const doc = new Y.Doc();
-    Y.applyUpdate(doc, Y.encodeStateAsUpdate(page.doc));
+    const doc = copyOf(page.doc);
     doc.getText("text").delete(0, 2);
     const other = await enter(server, "bob", doc).saved();
     // What comes next under the same id is in nobody's way.
@@ -270,8 +265,7 @@ describe("the same history", () => {
     const author = await connect({ url: server.url, name }).saved();
     author.text.insert(0, "x".repeat(10_000));
     await author.saved();
-    const copy = new Y.Doc();
-    Y.applyUpdate(copy, Y.encodeStateAsUpdate(author.doc));
+    const copy = copyOf(author.doc);
     author.text.insert(0, "new");
     await author.saved();
     const page = await new RawClient(server.url).opened();

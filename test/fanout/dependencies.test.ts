@@ -20,16 +20,10 @@ import { adminToken } from "../support/room-api.ts";
 import { startProcess, type ServerProcess } from "../support/server-process.ts";
 import { storedText } from "../support/stored-room.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
-import { typed } from "../support/updates.ts";
+import { copyOf, typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
 
 type Edit = (tasks: Y.Map<unknown>) => void;
-
-function copyOf(doc: Y.Doc): Y.Doc {
-  const copy = new Y.Doc();
-  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
-  return copy;
-}
 
 async function storedTasks(url: string): Promise<unknown> {
   const store = openStore({ databaseUrl: url });

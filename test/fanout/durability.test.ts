@@ -2,12 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { MessageType } from "@hocuspocus/server";
 import { expect, test } from "vitest";
-import * as Y from "yjs";
 import { newInstanceId, seal } from "../../fanout/envelope.ts";
 import { editOf } from "../../fanout/room-words.ts";
 import type { JournalProgress } from "../../storage/journal.ts";
 import { inDatabase } from "../faults/damage.ts";
-import { connect, type Client } from "../support/client.ts";
+import { connect } from "../support/client.ts";
 import { clusterEnv, heartbeats, startCluster } from "../support/instances.ts";
 import { lockStore } from "../support/locked-store.ts";
 import { metricsOf } from "../support/metrics.ts";
@@ -18,7 +17,7 @@ import { startProcess, type ServerProcess } from "../support/server-process.ts";
 import { adminToken } from "../support/room-api.ts";
 import { storedText } from "../support/stored-room.ts";
 import { tempDatabase } from "../support/temp-dir.ts";
-import { typed } from "../support/updates.ts";
+import { copyOf, typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
 
 describeWithRedis("durability across instances", (redis) => {
@@ -108,13 +107,6 @@ describeWithRedis("durability across instances", (redis) => {
     return { ...cluster, one, two, ana, cleo };
   }
 
-  /** A copy of what somebody has at this moment. */
-  const copyOf = ({ doc }: Client): Y.Doc => {
-    const copy = new Y.Doc();
-    Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
-    return copy;
-  };
-
   test("[S1] [I5] nor is an ack without a deletion that another instance cannot commit, where an edit repeats it", async () => {
     const { one, two, ana, cleo, databaseUrl } = await whereOneCannotCommit("xy");
     const ben = await new RawClient(two.url).opened();
@@ -122,7 +114,7 @@ describeWithRedis("durability across instances", (redis) => {
     ben.firstSync("room");
     await ben.received("room", MessageType.Sync);
     // Made before hers was seen.
-    const copy = copyOf(ana);
+    const copy = copyOf(ana.doc);
     const edits: Uint8Array[] = [];
     copy.on("update", (update) => edits.push(update));
     copy.transact(() => {
@@ -141,7 +133,7 @@ describeWithRedis("durability across instances", (redis) => {
     const { one, two, ana, cleo, env } = await whereOneCannotCommit("");
     ana.text.insert(0, "x");
     await until("shared", () => cleo.content === "x");
-    const before = copyOf(ana);
+    const before = copyOf(ana.doc);
     cleo.text.delete(0, 1);
     await cleo.saved();
     for (const client of [ana, cleo]) client.leave();

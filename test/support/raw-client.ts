@@ -106,16 +106,20 @@ export class RawClient {
     return this.messages.filter((candidate) => Buffer.from(candidate).equals(message)).length;
   }
 
-  /** Waits for a message of this type to `room`, and returns what follows the type. */
-  async received(room: string, type: MessageType): Promise<Uint8Array> {
+  /** What follows the type in each message of this type to `room`, so far. */
+  contents(room: string, type: MessageType): readonly Uint8Array[] {
     const prefix = encoding.encode((encoder) => {
       encoding.writeVarString(encoder, room);
       encoding.writeVarUint(encoder, type);
     });
-    const message = await until(`message ${MessageType[type]} in ${room}`, () =>
-      this.messages.find((candidate) => Buffer.from(candidate).subarray(0, prefix.length).equals(prefix)),
-    );
-    return message.subarray(prefix.length);
+    return this.messages
+      .filter((candidate) => Buffer.from(candidate).subarray(0, prefix.length).equals(prefix))
+      .map((message) => message.subarray(prefix.length));
+  }
+
+  /** Waits for a message of this type to `room`, and returns what follows the type. */
+  async received(room: string, type: MessageType): Promise<Uint8Array> {
+    return until(`message ${MessageType[type]} in ${room}`, () => this.contents(room, type)[0]);
   }
 }
 

@@ -1,5 +1,12 @@
 import * as Y from "yjs";
 
+/** A document with what another one has at this moment. */
+export function copyOf(doc: Y.Doc): Y.Doc {
+  const copy = new Y.Doc();
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+  return copy;
+}
+
 /** The updates of somebody typing letter by letter. */
 export function typed(text: string, clientID?: number): Uint8Array[] {
   const doc = new Y.Doc();

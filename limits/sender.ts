@@ -122,8 +122,8 @@ export class Sender {
     for (const [kind, bucket] of this.#buckets()) this.#rules.debts.settle(this.#key(user, kind), bucket);
   }
 
-  /** Its socket is closed. */
-  gone(now = performance.now()): void {
+  /** What it has used up counts from now on for the next socket of its users. When it is not listened to any more, and when its socket is closed. */
+  leaveDebts(now = performance.now()): void {
     for (const user of this.#users)
       for (const [kind, bucket] of this.#buckets())
         this.#rules.debts.keep(this.#key(user, kind), bucket, now);

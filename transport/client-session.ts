@@ -135,7 +135,7 @@ export class ClientSession implements Session, ClientSocketOwner, Beating, Reste
     counts.leave(this.#place);
     this.#arrivals?.release();
     this.#addresses.release();
-    this.socket.sender.gone();
+    this.socket.sender.leaveDebts();
     onClosed(this.socket);
     this.#client.handleClose({ code, reason });
     this.socket.release();

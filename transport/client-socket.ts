@@ -198,6 +198,8 @@ export class ClientSocket implements WebSocketLike, AckWriter {
     if (this.#isAway) return;
     this.#isAway = true;
     this.#owner.onRefused("", closeReason);
+    // Not at its close: of a socket that is not read it is seen late, or never, that the client has gone and comes anew.
+    this.sender.leaveDebts();
     this.#webSocket.pause();
     if (this.#leaving) clearTimeout(this.#leaving);
     this.#leaving = setTimeout(() => this.closeFor(closeReason), HOLD_OFF_MS);

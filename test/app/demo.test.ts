@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { startPerson, useBrowser } from "../support/app.ts";
 import { freePort } from "../support/free-port.ts";
+import { inherited } from "../support/inherited.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -21,7 +22,7 @@ test.for([
     const demo = spawn(process.execPath, ["scripts/demo/run.ts"], {
       cwd: root,
       env: {
-        PATH: process.env["PATH"],
+        ...inherited,
         HOME: process.env["HOME"],
         // Of the developer's other work.
         NODE_ENV: "production",

@@ -9,6 +9,7 @@ import { chromium, type Browser, type BrowserContextOptions } from "playwright-c
 import { afterAll, beforeAll, onTestFinished, vi } from "vitest";
 import { startBackend, type Backend } from "./backend.ts";
 import { findChromium } from "./chromium-binary.ts";
+import { inherited } from "./inherited.ts";
 import { Person } from "./person.ts";
 import { adminToken } from "./room-api.ts";
 import { startProcess, type ServerProcess } from "./server-process.ts";
@@ -122,7 +123,7 @@ export async function startApp({
 async function startFrontend(env: Readonly<Record<string, string>>): Promise<string> {
   const child = spawn(process.execPath, [vite, "preview"], {
     cwd: frontend,
-    env: { PATH: process.env["PATH"], PORT: "0", NO_COLOR: "1", ...env },
+    env: { ...inherited, PORT: "0", NO_COLOR: "1", ...env },
     // It says of each connection that breaks that it broke; here they are broken on purpose.
     stdio: ["ignore", "pipe", "ignore"],
   });

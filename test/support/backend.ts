@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { inherited } from "./inherited.ts";
 
 export const jwtSecret = "test-jwt-secret-0123456789abcdef0123";
 export const webhookSecret = "test-webhook-secret-0123456789abcdef";
@@ -68,7 +69,7 @@ export async function startBackend(env: Readonly<Record<string, string>> = {}): 
   const child = spawn(process.execPath, ["dist/main.js"], {
     cwd: root,
     env: {
-      PATH: process.env["PATH"],
+      ...inherited,
       PORT: "0",
       HOST: "127.0.0.1",
       JWT_SECRET: jwtSecret,

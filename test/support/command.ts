@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { inherited } from "./inherited.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -28,7 +29,7 @@ export function startCommand(
 ): RunningCommand {
   const child = spawn(process.execPath, [`commands/${name}.ts`, ...args], {
     cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
+    env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));

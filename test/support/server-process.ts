@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { inherited } from "./inherited.ts";
 import { until } from "./until.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -33,8 +34,7 @@ export class ServerProcess {
   constructor(env: Readonly<Record<string, string>>, args: readonly string[] = []) {
     this.#child = spawn(process.execPath, ["server.ts", ...args], {
       cwd: root,
-      // Nothing of the machine's own environment: a variable set there must not change a test.
-      env: { PATH: process.env["PATH"], PORT: "0", HOST: "127.0.0.1", LOG_FORMAT: "json", ...env },
+      env: { ...inherited, PORT: "0", HOST: "127.0.0.1", LOG_FORMAT: "json", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));

@@ -2,6 +2,7 @@
  * What clients had used up when their sockets closed, by address and user, until it would have come back by itself. Not by address
  * alone, or one bad client would slow down its whole office; nor by user alone, or whoever learns a user's name could.
  */
+import { makeRoom } from "./make-room.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 
 /** About 3 MB. Honest clients leave nothing here: they have more than half left. */
@@ -23,7 +24,7 @@ export class Debts {
     if (!bucket.isLow(now)) return;
     const known = this.#buckets.get(key);
     if (known) bucket.lowerTo(known);
-    else if (this.#buckets.size >= this.#max) this.#makeRoom(now);
+    else makeRoom(this.#buckets, { max: this.#max, counts: (other) => other.isLow(now) });
     this.#buckets.set(key, bucket);
   }
 
@@ -31,12 +32,5 @@ export class Debts {
   settle(key: string, bucket: TokenBucket): void {
     const owed = this.#buckets.get(key);
     if (owed) bucket.lowerTo(owed);
-  }
-
-  #makeRoom(now: number): void {
-    for (const [key, bucket] of this.#buckets) if (!bucket.isLow(now)) this.#buckets.delete(key);
-    // All of them still count: the oldest has come back most.
-    const oldest = this.#buckets.keys().next();
-    if (this.#buckets.size >= this.#max && !oldest.done) this.#buckets.delete(oldest.value);
   }
 }

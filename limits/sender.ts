@@ -6,6 +6,8 @@
  */
 import { TokenBucket, type Allowance } from "./token-bucket.ts";
 import { Debts } from "./debts.ts";
+import { UserBudgets } from "./user-budgets.ts";
+import { UserShare } from "./user-share.ts";
 
 /** A paste or a form filled by a script sends a second's worth many times over; ten seconds of it at once is no typing any more. */
 const BURST_SECONDS = 10;
@@ -46,17 +48,14 @@ export class SenderRules {
   readonly logins: Allowance;
   /** Rooms of one socket whose questions are counted at once. */
   readonly maxQuestioned: number;
-  readonly debts: Debts;
+  readonly debts = new Debts();
+  readonly userBudgets = new UserBudgets();
 
-  constructor(
-    { maxMessagesPerSecond: perSecond, maxRoomsPerConnection }: SenderLimits,
-    debts: Debts = new Debts(),
-  ) {
+  constructor({ maxMessagesPerSecond: perSecond, maxRoomsPerConnection }: SenderLimits) {
     this.messages = { burst: perSecond * BURST_SECONDS, perSecond };
     const burst = LOGINS_PER_ROOM * maxRoomsPerConnection + SPARE_LOGINS;
     this.logins = { burst, perSecond: LOGINS_PER_SECOND };
     this.maxQuestioned = 2 * maxRoomsPerConnection;
-    this.debts = debts;
   }
 }
 
@@ -72,10 +71,9 @@ export class Sender {
   readonly #logins: TokenBucket;
   readonly #handlingMs = new TokenBucket(HANDLING_MS);
   readonly #presenceBytes = new TokenBucket(PRESENCE_BYTES);
-  /** These two have one entry with most sockets. Of ten thousand sockets a Map and a Set, or arrays that are pushed to, would take 3 MB. */
+  /** It has one entry with most sockets. Of ten thousand sockets a Map, or an array that is pushed to, would take megabytes. */
   #questions: readonly Questions[] = none;
-  /** Who was let in on this socket. */
-  #users: readonly string[] = none;
+  readonly #share: UserShare;
 
   /** @param address as `addressGroup` gives it. */
   constructor(rules: SenderRules, address: string) {
@@ -83,6 +81,7 @@ export class Sender {
     this.#address = address;
     this.#messages = new TokenBucket(rules.messages);
     this.#logins = new TokenBucket(rules.logins);
+    this.#share = new UserShare(rules.userBudgets);
   }
 
   /** A message, or a ping, which is answered too. */
@@ -101,30 +100,33 @@ export class Sender {
 
   /** A presence state of so many bytes; the last one may owe. */
   mayShow(bytes: number, now: number): boolean {
-    if (this.#presenceBytes.level(now) < 0) return false;
+    if (this.#presenceBytes.level(now) < 0 || !this.#share.mayShow(now)) return false;
     this.#presenceBytes.spend(bytes, now);
+    this.#share.shows(bytes, now);
     return true;
   }
 
-  /** Whether handling what it sent has cost more than its share. */
+  /** Whether handling what it sent, or what all sockets of its user did, has cost more than it may. */
   isTooCostly(now: number): boolean {
-    return this.#handlingMs.level(now) < 0;
+    return this.#handlingMs.level(now) < 0 || this.#share.isTooCostly(now);
   }
 
   handlingTook(ms: number, now: number): void {
     this.#handlingMs.spend(ms, now);
+    this.#share.handlingTook(ms, now);
   }
 
   /** It was let into a room as this user. What the same user at the same address has used up before counts. */
   entered(user: string): void {
-    if (this.#users.includes(user)) return;
-    this.#users = this.#users.concat(user);
+    if (this.#share.users.includes(user)) return;
+    this.#share.entered(user);
     for (const [kind, bucket] of this.#buckets()) this.#rules.debts.settle(this.#key(user, kind), bucket);
   }
 
   /** What it has used up counts from now on for the next socket of its users. When it is not listened to any more, and when its socket is closed. */
   leaveDebts(now = performance.now()): void {
-    for (const user of this.#users)
+    this.#share.report(now);
+    for (const user of this.#share.users)
       for (const [kind, bucket] of this.#buckets())
         this.#rules.debts.keep(this.#key(user, kind), bucket, now);
   }
@@ -146,7 +148,7 @@ export class Sender {
         ? this.#questions.filter((questions) => questions.bucket.isLow(now))
         : this.#questions;
     const bucket = new TokenBucket(QUESTIONS);
-    for (const user of this.#users) debts.settle(this.#key(user, `questions ${room}`), bucket);
+    for (const user of this.#share.users) debts.settle(this.#key(user, `questions ${room}`), bucket);
     this.#questions = counted.concat({ room, bucket });
     return bucket;
   }

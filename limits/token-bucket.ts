@@ -47,6 +47,11 @@ export class TokenBucket {
     this.#fullAt = Math.max(this.#fullAt, other.#fullAt);
   }
 
+  /** Whether all of it has come back. */
+  isFull(now: number): boolean {
+    return this.#fullAt <= now;
+  }
+
   /** Whether less than half is left. */
   isLow(now: number): boolean {
     return this.level(now) < this.#allowance.burst / 2;

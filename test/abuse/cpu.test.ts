@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { ThreadedStore } from "../../storage/threaded-store.ts";
 import { readContents } from "../../sync/update-contents.ts";
 import { Sender, SenderRules } from "../../limits/sender.ts";
+import { UserBudgets } from "../../limits/user-budgets.ts";
 import { startComposition } from "../support/composition.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
@@ -74,6 +75,46 @@ test("[M12] two seconds in ten are a client's, whether it spends them at once or
     true,
     false,
   ]);
+});
+
+test("[M12] all sockets of a user, wherever they are, have eight seconds at once, and two in five from then on", () => {
+  const rules = new SenderRules({ maxMessagesPerSecond: 1000, maxRoomsPerConnection: 10 });
+  let addresses = 0;
+  const enter = (user: string): Sender => {
+    const sender = new Sender(rules, `192.0.2.${++addresses}`);
+    sender.entered(user);
+    return sender;
+  };
+  const quiet = enter("mallory");
+  for (let i = 0; i < 12; i++) quiet.handlingTook(25, 0);
+  const sockets = Array.from({ length: 4 }, () => enter("mallory"));
+  for (const socket of sockets) socket.handlingTook(1900, 0);
+  expect(quiet.isTooCostly(0)).toBe(false);
+  // In pieces, each less than what one is charged for at once, by sockets that are closed again.
+  for (let i = 0; i < 100; i++) {
+    const socket = enter("mallory");
+    socket.handlingTook(4, 0);
+    socket.leaveDebts(0);
+  }
+  const isTooCostly = (now: number): readonly boolean[] =>
+    [quiet, ...sockets, enter("mallory"), enter("ana")].map((sender) => sender.isTooCostly(now));
+  expect(isTooCostly(0)).toEqual([true, true, true, true, true, true, false]);
+  expect(isTooCostly(700)).toEqual([true, true, true, true, true, true, false]);
+  expect(isTooCostly(800)).toEqual([false, false, false, false, false, false, false]);
+});
+
+test("[M12] [M19] the budgets of users are few, and those that are full again go first", () => {
+  const budgets = new UserBudgets(3);
+  budgets.of("full again", 0).handlingMs.spend(400, 0);
+  budgets.of("took", 0).handlingMs.spend(8000, 0);
+  budgets.of("showed", 0).presenceBytes.spend(2_000_000, 0);
+  budgets.of("next", 1000).handlingMs.spend(8000, 1000);
+  const known = (): readonly string[] =>
+    ["full again", "took", "showed", "next", "last"].filter((user) => budgets.known(user));
+  expect(known()).toEqual(["took", "showed", "next"]);
+  // None is full: the oldest.
+  budgets.of("last", 1000);
+  expect(known()).toEqual(["showed", "next", "last"]);
 });
 
 test(

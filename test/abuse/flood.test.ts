@@ -12,7 +12,7 @@ import { TokenBucket } from "../../limits/token-bucket.ts";
 import { jwtSecret } from "../support/backend.ts";
 import { connect } from "../support/client.ts";
 import { startComposition, type Composition } from "../support/composition.ts";
-import { appear, namedUsers, seenBy, sendPresence, tokenOf } from "../support/presence.ts";
+import { appear, enterRaw, namedUsers, seenBy, sendPresence, tokenOf } from "../support/presence.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { typed } from "../support/updates.ts";
 import { until } from "../support/until.ts";
@@ -234,6 +234,32 @@ test("[M19] presence beyond 128 kB a second is not passed on, and who sends it i
       expect(shown).toBeLessThan((640 + 128 * seconds) / 14.6 + 2);
     })(),
   );
+});
+
+test("[M19] all sockets of a user together show 256 kB a second", async () => {
+  const server = await startComposition(namedUsers);
+  const place = { url: server.url, name: "room" };
+  const witness = await enterRaw("ana", place);
+  const sockets = await Promise.all(Array.from({ length: 8 }, () => enterRaw("mallory", place)));
+  const beginsAt = performance.now();
+  let clock = 0;
+  const showAll = (): void => {
+    clock++;
+    for (const [client, socket] of sockets.entries())
+      sendPresence(socket, "room", { client, clock, state: { junk: "x".repeat(15_000) } });
+  };
+  // Of each socket less than it may show by itself; together twice as much as a user may.
+  for (let times = 0; times < 40; times++) showAll();
+  await until("all put out", () => {
+    showAll();
+    return refusals(server) === sockets.length;
+  });
+  const seconds = (performance.now() - beginsAt) / 1000;
+  await witness.caughtUp();
+  const shown = witness.messages.filter(({ byteLength }) => byteLength > 15_000).length;
+  expect(shown).toBeGreaterThan(160);
+  // What each of them had not been charged for yet comes on top.
+  expect(shown).toBeLessThan((2560 + 256 * seconds) / 14.6 + 2 * sockets.length);
 });
 
 test("[M5] [M19] ten seconds of a page with five rooms and a cursor at 60 Hz in each may come at once", async () => {

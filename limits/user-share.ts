@@ -11,7 +11,7 @@ const PRESENCE_BYTES = 16 * 1024;
 const none: readonly never[] = [];
 
 export class UserShare {
-  readonly #of: UserBudgets;
+  readonly #allBudgets: UserBudgets;
   /** Who was let in on this socket; one, mostly. Arrays that are not pushed to: of ten thousand sockets they would take a megabyte. */
   users: readonly string[] = none;
   /** As of the last report. */
@@ -20,12 +20,12 @@ export class UserShare {
   #presenceBytes = 0;
 
   constructor(budgets: UserBudgets) {
-    this.#of = budgets;
+    this.#allBudgets = budgets;
   }
 
   entered(user: string): void {
     this.users = this.users.concat(user);
-    const known = this.#of.known(user);
+    const known = this.#allBudgets.known(user);
     if (known) this.#budgets = this.#budgets.concat(known);
   }
 
@@ -49,7 +49,7 @@ export class UserShare {
 
   /** Also when the socket closes, or what is less than a portion would be free for who comes again and again. */
   report(now: number): void {
-    this.#budgets = this.users.map((user) => this.#of.of(user, now));
+    this.#budgets = this.users.map((user) => this.#allBudgets.of(user, now));
     for (const { handlingMs, presenceBytes } of this.#budgets) {
       handlingMs.spend(this.#handlingMs, now);
       presenceBytes.spend(this.#presenceBytes, now);

@@ -154,6 +154,29 @@ test("[W10] a token that arrives after signing out logs nobody in again, and end
   await ana.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
 });
 
+test("[W10] boards that arrive in the moment of signing out are not remembered", async () => {
+  const app = await startApp();
+  const ana = await app.person("Ana");
+  await ana.sees("Saved");
+  // The page is looked at, which asks for them; the answer comes while what is remembered is being removed.
+  await ana.page.evaluate(`{
+    const load = window.fetch;
+    const response = { ok: true, status: 200, json: async () => [{ id: "secret", title: "Secret", access: "write" }] };
+    let answer = () => {};
+    const boards = new Promise((resolve) => (answer = () => resolve(response)));
+    window.fetch = (path, init) => (path === "/api/boards" ? boards : load(path, init));
+    const { removeItem } = Storage.prototype;
+    Storage.prototype.removeItem = function (key) {
+      removeItem.call(this, key);
+      answer();
+    };
+    dispatchEvent(new Event("focus"));
+  }`);
+  await ana.page.getByRole("button", { name: "Sign out" }).click();
+  await ana.page.getByRole("heading", { name: "Who are you today?" }).waitFor();
+  expect(await ana.page.evaluate("Object.keys(localStorage)")).toEqual([]);
+});
+
 test("[W10] who is chosen at the login while another login is under way is not logged in too", async () => {
   const app = await startApp();
   const ana = await app.person("Ana");

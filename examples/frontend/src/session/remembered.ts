@@ -7,6 +7,7 @@ const TAB = "righttask-tab";
 
 export class Remembered {
   readonly #userId: string;
+  #isForgotten = false;
 
   constructor(userId: string) {
     this.#userId = userId;
@@ -18,6 +19,8 @@ export class Remembered {
   }
 
   write(what: string, value: unknown): void {
+    // An answer that comes as they sign out: what asked for it is told of their end only after that.
+    if (this.#isForgotten) return;
     try {
       localStorage.setItem(this.keyOf(what), JSON.stringify(value));
     } catch {
@@ -25,7 +28,9 @@ export class Remembered {
     }
   }
 
+  /** For good. Who logs in again is remembered anew. */
   forget(): void {
+    this.#isForgotten = true;
     for (const key of keys()) if (key.startsWith(this.keyOf(""))) localStorage.removeItem(key);
     if (tabUser() === this.#userId) sessionStorage.removeItem(TAB);
   }

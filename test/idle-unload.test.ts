@@ -7,7 +7,7 @@ import { RawClient } from "./support/raw-client.ts";
 import { until } from "./support/until.ts";
 
 test("[U1] a room unloads ROOM_IDLE_SECONDS after its last leave, not before", async () => {
-  const server = await startComposition({ ROOM_IDLE_SECONDS: "0.3" });
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "1" });
   const [first, last] = [
     connect({ url: server.url, name: "room" }),
     connect({ url: server.url, name: "room" }),
@@ -21,8 +21,8 @@ test("[U1] a room unloads ROOM_IDLE_SECONDS after its last leave, not before", a
   const unloaded = server.log.events("room-unloaded").at(-1);
   const waitedMs = Number(unloaded?.["time"]) - Number(left?.["time"]);
   // Log times are whole milliseconds, and a timer may fire one early.
-  expect(waitedMs).toBeGreaterThanOrEqual(298);
-  expect(waitedMs).toBeLessThan(600);
+  expect(waitedMs).toBeGreaterThanOrEqual(998);
+  expect(waitedMs).toBeLessThan(2000);
 });
 
 test("[U2] a rejoin while the room waits reaches the live document, without a load", async () => {

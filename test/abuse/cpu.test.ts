@@ -128,7 +128,10 @@ test(
       (async () => {
         const client = await new RawClient(server.url).inside("room");
         const refusals = (): number => server.log.events("refused").length;
-        const dealtWith = (): number => server.log.events("slow-message").length + refusals();
+        // On a busy machine an honest message is slow as well.
+        const lookedAt = (): number =>
+          server.log.events("slow-message").filter(({ bytes }) => Number(bytes) > costly.byteLength).length;
+        const dealtWith = (): number => lookedAt() + refusals();
         // Once more when it is back. A little of its time may have come back by then, and be used up again.
         for (let sent = 1, returns = 0; refusals() < 2; sent++) {
           if (returns < refusals()) {

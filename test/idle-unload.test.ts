@@ -37,15 +37,15 @@ test("[U2] a rejoin while the room waits reaches the live document, without a lo
 });
 
 test("[U3] a rejoin starts the time anew", async () => {
-  const server = await startComposition({ ROOM_IDLE_SECONDS: "0.4" });
+  const server = await startComposition({ ROOM_IDLE_SECONDS: "1.5" });
   for (let visit = 1; visit <= 4; visit++) {
     const client = await connect({ url: server.url, name: "room" }).synced();
     client.leave();
     await until("left", () => server.log.events("connection-left").length === visit);
     if (visit === 4) break;
-    // Three quarters of the time: together more than twice the whole, and the room must still be there.
+    // Three fifths of the time: together almost twice the whole, and the room must still be there.
     const leftAt = performance.now();
-    await until("most of the time passed", () => performance.now() - leftAt > 300);
+    await until("most of the time passed", () => performance.now() - leftAt > 900);
     expect(server.rooms.documents.has("room")).toBe(true);
   }
   expect(server.log.events("room-created")).toHaveLength(1);

@@ -13,7 +13,7 @@ import { storeContract, textOf, Writer } from "./store-contract.ts";
 const postgres = usePostgres();
 const newPlace = (): string => postgres.newDatabase();
 
-const IMPATIENT = { connectMs: 300, statementMs: 300, answerMs: 300, lockMs: 200 };
+const IMPATIENT = { connectMs: 1000, statementMs: 1000, answerMs: 1000, lockMs: 200 };
 
 function opened(url: string, options: PostgresOptions = {}): Store {
   const store = openPostgresStore(url, options);

@@ -1,6 +1,6 @@
 /**
- * What clients had used up when their sockets closed, or were not read any more, by address and user, until it would have come back by itself. Not by address
- * alone, or one bad client would slow down its whole office; nor by user alone, or whoever learns a user's name could.
+ * What clients had used up when their sockets closed, or were not read any more, by address and user, until it would have come back by
+ * itself. Not by address alone, or one bad client would slow down its whole office; nor by user alone, or whoever learns a user's name could.
  */
 import { makeRoom } from "./make-room.ts";
 import type { TokenBucket } from "./token-bucket.ts";

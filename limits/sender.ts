@@ -4,8 +4,9 @@
  * What a client has used up outlives its socket for as long as it takes to come back (`Debts`): a new socket costs an attacker some
  * milliseconds, and would be a full bucket each.
  */
-import { TokenBucket, type Allowance } from "./token-bucket.ts";
+import { HANDLING_MS, PRESENCE_BYTES } from "./allowances.ts";
 import { Debts } from "./debts.ts";
+import { TokenBucket, type Allowance } from "./token-bucket.ts";
 import { UserBudgets } from "./user-budgets.ts";
 import { UserShare } from "./user-share.ts";
 
@@ -17,18 +18,6 @@ const BURST_SECONDS = 10;
  * missing; a React effect that runs twice, or a page reloaded in anger, stays far below.
  */
 const QUESTIONS: Allowance = { burst: 20, perSecond: 1 };
-
-/**
- * Event loop time. A fifth of it over ten seconds is the most that one client may take from all others. The largest honest message, a whole
- * list of 20,000 tasks that comes back from offline, takes half a second; typing takes less than a thousandth of the time.
- */
-const HANDLING_MS: Allowance = { burst: 2000, perSecond: 200 };
-
-/**
- * Bytes of presence, each of which goes to everybody in the room: beyond what a slow line reads, they would be cut off for it. Cursors at 60 Hz
- * in five rooms are 90 kB a second.
- */
-const PRESENCE_BYTES: Allowance = { burst: 640 * 1024, perSecond: 128 * 1024 };
 
 /** Each room of the socket twice at once, for React effects that run twice, and some that are left and entered again. */
 const LOGINS_PER_ROOM = 2;

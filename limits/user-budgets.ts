@@ -2,19 +2,18 @@
  * What all sockets of one user may use up together. Each socket has its own budget (`Sender`); but who may open one may open hundreds, and each of
  * them may take a fifth of the event loop. By user, wherever the sockets come from: one person has thousands of addresses where IPv6 is.
  */
+import { HANDLING_MS, ofUser, PRESENCE_BYTES } from "./allowances.ts";
 import { makeRoom } from "./make-room.ts";
-import { TokenBucket, type Allowance } from "./token-bucket.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
-/** Of what four sockets may use up at once, and two all the time. The pages that a person has open beside the one in front do next to nothing. */
-const HANDLING_MS: Allowance = { burst: 8000, perSecond: 400 };
-const PRESENCE_BYTES: Allowance = { burst: 2560 * 1024, perSecond: 256 * 1024 };
+const TOGETHER = { handlingMs: ofUser(HANDLING_MS), presenceBytes: ofUser(PRESENCE_BYTES) };
 
 /** 200 kB. What an honest user has used up has come back some milliseconds later. */
 const MAX_USERS = 1000;
 
 export class UserBudget {
-  readonly handlingMs = new TokenBucket(HANDLING_MS);
-  readonly presenceBytes = new TokenBucket(PRESENCE_BYTES);
+  readonly handlingMs = new TokenBucket(TOGETHER.handlingMs);
+  readonly presenceBytes = new TokenBucket(TOGETHER.presenceBytes);
 
   isFull(now: number): boolean {
     return this.handlingMs.isFull(now) && this.presenceBytes.isFull(now);

@@ -5,8 +5,8 @@
 import type { UserBudget, UserBudgets } from "./user-budgets.ts";
 
 /** Somebody who types uses it up in some ten seconds. */
-const HANDLING_MS = 20;
-const PRESENCE_BYTES = 16 * 1024;
+const PORTION_MS = 20;
+const PORTION_BYTES = 16 * 1024;
 
 const none: readonly never[] = [];
 
@@ -39,12 +39,12 @@ export class UserShare {
 
   handlingTook(ms: number, now: number): void {
     this.#handlingMs += ms;
-    if (this.#handlingMs >= HANDLING_MS) this.report(now);
+    if (this.#handlingMs >= PORTION_MS) this.report(now);
   }
 
   shows(bytes: number, now: number): void {
     this.#presenceBytes += bytes;
-    if (this.#presenceBytes >= PRESENCE_BYTES) this.report(now);
+    if (this.#presenceBytes >= PORTION_BYTES) this.report(now);
   }
 
   /** Also when the socket closes, or what is less than a portion would be free for who comes again and again. */

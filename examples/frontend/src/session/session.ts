@@ -22,7 +22,6 @@ export class Session {
   readonly remembered: Remembered;
   #token: string;
   #refresh: Promise<string> | null = null;
-  #isOver = false;
 
   constructor({ token, user }: Login) {
     this.user = user;
@@ -78,7 +77,6 @@ export class Session {
 
   /** Nothing of this person is remembered on this device any more. */
   end(): void {
-    this.#isOver = true;
     this.remembered.forget();
   }
 
@@ -97,9 +95,9 @@ export class Session {
       const response = await this.request("/auth/refresh", { method: "POST" });
       const { token } = (await response.json()) as { token: string };
       this.#token = token;
-      // An answer that comes after the end would log in again whoever has just signed out, here or in another tab.
-      const isOver = this.#isOver || this.remembered.read(LOGIN) === null;
-      if (!isOver) this.remembered.write(LOGIN, { token, user: this.user } satisfies Login);
+      // An answer that comes after the end would log in again whoever has just signed out in another tab; here it is remembered no more.
+      if (this.remembered.read(LOGIN) !== null)
+        this.remembered.write(LOGIN, { token, user: this.user } satisfies Login);
     } catch (error) {
       if (error instanceof SignedOut) throw error;
     }

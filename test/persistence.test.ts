@@ -82,7 +82,7 @@ test("[S2] the event loop stays free while another program holds the file's lock
     writer.text.insert(0, "y");
     await until("the edit in the other room", () => reader.text.length === i);
   }
-  expect(performance.now() - startedAt).toBeLessThan(4000);
+  expect(performance.now() - startedAt).toBeLessThan(1000);
   expect(stuck.provider.hasUnsyncedChanges).toBe(true);
   other.exec("ROLLBACK");
   await Promise.all([stuck.saved(), writer.saved()]);

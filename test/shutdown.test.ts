@@ -19,9 +19,6 @@ import { until } from "./support/until.ts";
 
 const never = new Promise<never>(() => {});
 
-/** Well below SHUTDOWN_SECONDS, which is 25 where nothing else is said, and well above what a busy machine makes of a moment. */
-const AT_ONCE_MS = 10_000;
-
 function lockedBy(path: string): { release: () => void } {
   const db = new Database(path);
   onTestFinished(() => void db.close());
@@ -38,7 +35,7 @@ test("[D1] SIGTERM: clients hear 1012, edits on their way are saved, exit 0 at o
   await client.saved();
   const result = await server.ended("SIGTERM");
   expect(result).toMatchObject({ code: 0 });
-  expect(result.ms).toBeLessThan(AT_ONCE_MS);
+  expect(result.ms).toBeLessThan(3000);
   expect(client.closes[0]).toEqual({ code: 1012, reason: "server-restarting" });
   client.leave();
   const next = await startProcess({ DATABASE_URL: url });
@@ -72,7 +69,7 @@ test("[D1] an idle room that waits for its minute does not hold up the stop", as
   await server.logged("left", (line) => line.event === "connection-left");
   const result = await server.ended("SIGTERM");
   expect(result.code).toBe(0);
-  expect(result.ms).toBeLessThan(AT_ONCE_MS);
+  expect(result.ms).toBeLessThan(3000);
   expect(server.events("room-unloaded")).toHaveLength(1);
 });
 
@@ -82,7 +79,7 @@ test("[D1] a client that never answers the close is cut off", async () => {
   deaf.socket.pause();
   const result = await server.ended("SIGTERM");
   expect(result.code).toBe(0);
-  expect(result.ms).toBeLessThan(AT_ONCE_MS);
+  expect(result.ms).toBeLessThan(5000);
 });
 
 test("[D1] what a client was sent in the turn of its close, an ack or an edit, comes before the close", async () => {
@@ -125,7 +122,7 @@ test("[D2] a store that never comes back: exit 1 at the deadline, and the log na
   expect(client.provider.hasUnsyncedChanges).toBe(true);
   const result = await server.ended("SIGTERM");
   expect(result.code).toBe(1);
-  expect(result.ms).toBeLessThan(2000 + AT_ONCE_MS);
+  expect(result.ms).toBeLessThan(4000);
   expect(server.events("unsaved")[0]).toMatchObject({ rooms: ["room"] });
 });
 
@@ -174,7 +171,8 @@ test("[D4] a second signal ends the process at once", async () => {
   await server.logged("stopping", (line) => line.event === "stopping");
   const result = await server.ended("SIGTERM");
   expect(result.code).toBe(1);
-  expect(result.ms).toBeLessThan(AT_ONCE_MS);
+  // A storage worker that waits for the lock, a second at a time, ends only after that.
+  expect(result.ms).toBeLessThan(3000);
 });
 
 test("[D5] a document open only by a direct connection does not hold up the stop, and is saved", async () => {
@@ -224,7 +222,7 @@ test.for([
   await client.saved();
   const startedAt = performance.now();
   expect(await server.stop()).toBe(0);
-  expect(performance.now() - startedAt).toBeLessThan(2000 + AT_ONCE_MS);
+  expect(performance.now() - startedAt).toBeLessThan(3500);
 });
 
 test("[D5] a step of the stop that fails or hangs is named in the log, and those after it run", async () => {

@@ -12,6 +12,7 @@ import { until } from "../support/until.ts";
 import { Bystanders } from "./bystanders.ts";
 
 const CLIENT = 4711;
+const LIMITS = { maxMessagesPerSecond: 1000, maxRoomsPerConnection: 10 };
 
 /** So many elements of two bytes each, that nobody has typed. */
 function forgedElements(count: number): Uint8Array {
@@ -65,8 +66,7 @@ test("[M11] a load that takes long is named, and nobody is charged for it", asyn
 });
 
 test("[M12] two seconds in ten are a client's, whether it spends them at once or not", () => {
-  const limits = { maxMessagesPerSecond: 1000, maxRoomsPerConnection: 10 };
-  const sender = new Sender(new SenderRules(limits), "192.0.2.1");
+  const sender = new Sender(new SenderRules(LIMITS), "192.0.2.1");
   sender.handlingTook(1900, 0);
   expect(sender.isTooCostly(0)).toBe(false);
   sender.handlingTook(1000, 0);
@@ -78,7 +78,7 @@ test("[M12] two seconds in ten are a client's, whether it spends them at once or
 });
 
 test("[M12] all sockets of a user, wherever they are, have eight seconds at once, and two in five from then on", () => {
-  const rules = new SenderRules({ maxMessagesPerSecond: 1000, maxRoomsPerConnection: 10 });
+  const rules = new SenderRules(LIMITS);
   let addresses = 0;
   const enter = (user: string): Sender => {
     const sender = new Sender(rules, `192.0.2.${++addresses}`);

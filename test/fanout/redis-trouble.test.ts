@@ -141,8 +141,7 @@ describeWithRedis("trouble with Redis", (redis) => {
       ana.leave();
       const { code, ms } = await one.ended("SIGTERM");
       expect(code).toBe(0);
-      // SHUTDOWN_SECONDS is 25.
-      expect(ms).toBeLessThan(10_000);
+      expect(ms).toBeLessThan(4000);
       // Nor does it hold up a start.
       const third = await startProcess(env);
       expect((await connect(room(third, "ben")).synced()).content).toBe("last words");
